@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The verbs of `sunder`, one file each
+ *
+ * A verb gets its own arguments, argv[0] being the verb, and returns the exit
+ * status (error.h). Options are read with verb_parse(), so that --help and
+ * errors look alike everywhere.
+ */
+#ifndef SUNDER_VERBS_H
+#define SUNDER_VERBS_H
+
+#include <stdbool.h>
+
+#include <glib.h>
+#include <json-glib/json-glib.h>
+
+typedef struct Verb {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;        /* one line */
+} Verb;
+
+/* Ends with an entry whose name is NULL. */
+extern const Verb verb_table[];
+
+int verb_run(int argc, char **argv);
+int verb_list(int argc, char **argv);
+int verb_status(int argc, char **argv);
+int verb_console(int argc, char **argv);
+int verb_log(int argc, char **argv);
+int verb_exec(int argc, char **argv);
+int verb_stop(int argc, char **argv);
+int verb_qmp(int argc, char **argv);
+int verb_fault(int argc, char **argv);
+int verb_rac(int argc, char **argv);
+int verb_snap(int argc, char **argv);
+int verb_scenario(int argc, char **argv);   /* scenario.c */
+int verb_completion(int argc, char **argv);
+int verb_version(int argc, char **argv);
+
+/*
+ * Read the options of a verb. @usage is what follows "sunder", e.g.
+ * "stop [OPTION...] NAME"; @text explains, and may be NULL. Arguments that are
+ * no options are left in *@argv, which is NULL-terminated and begins with the
+ * first of them. "--" ends the options.
+ *
+ * Returns -1 to go on, or the exit status: 0 after --help, 2 after an error
+ * that has been printed.
+ */
+int verb_parse(int *argc, char ***argv, const char *usage, const char *text,
+               const GOptionEntry *entries);
+
+/* Print "sunder VERB: message" and a hint to --help; returns EXIT_USAGE. */
+int verb_usage(const char *verb, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Print "sunder: message" and return the status @error stands for. */
+int verb_fail(const GError *error);
+
+/* Print JSON, indented, with a newline. Takes @node. */
+void verb_print_json(JsonNode *node);
+
+/* "50ms", "2s", "1500us", "3m", "250" (@unit) to nanoseconds. */
+bool verb_parse_duration(const char *text, guint64 unit_ns, guint64 *ns,
+                         GError **error);
+
+/* Decimal, or hexadecimal with 0x; no sign, no space, nothing behind it. */
+bool verb_parse_number(const char *text, guint64 *value, GError **error);
+
+#endif /* SUNDER_VERBS_H */
