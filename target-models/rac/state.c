@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Resource access controller: the table's state in bytes.
+ *
+ * All numbers are little endian.  "SRAC" and a version, the number of
+ * entries, and for each entry the length of its name, the name, the
+ * length of its record and the record: label, reason, fake, a zero byte,
+ * the constant, seven counters, then the held fault times (a count and
+ * that many times, oldest first).  Last good values are not kept: they
+ * are memory of a healthy device, which a restored machine has again.
+ */
+#include "rac-internal.h"
+
+#include <string.h>
+
+#define STATE_MAGIC     0x43415253u     /* "SRAC" */
+#define STATE_VERSION   1u
+#define RECORD_FIXED    (4 + 8 + 7 * 8 + 4)
+
+static void put32(GByteArray *out, uint32_t v)
+{
+    v = GUINT32_TO_LE(v);
+    g_byte_array_append(out, (uint8_t *)&v, sizeof(v));
+}
+
+static void put64(GByteArray *out, uint64_t v)
+{
+    v = GUINT64_TO_LE(v);
+    g_byte_array_append(out, (uint8_t *)&v, sizeof(v));
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+    uint32_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return GUINT32_FROM_LE(v);
+}
+
+static uint64_t get64(const uint8_t *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return GUINT64_FROM_LE(v);
+}
+
+static void put_counters(GByteArray *out, const RacCounters *c)
+{
+    put64(out, c->faults);
+    put64(out, c->timeouts);
+    put64(out, c->waited_ns);
+    put64(out, c->forwarded_reads);
+    put64(out, c->forwarded_writes);
+    put64(out, c->faked_reads);
+    put64(out, c->faked_writes);
+}
+
+static void put_record(GByteArray *out, const RacEntryPrivate *p)
+{
+    const RacEntry *e = &p->entry;
+    uint8_t head[4] = { e->labelled, e->reason, e->fake, 0 };
+    uint32_t first = p->held_times == p->n_times ? p->next_time : 0;
+
+    put32(out, RECORD_FIXED + p->held_times * 8);
+    g_byte_array_append(out, head, sizeof(head));
+    put64(out, e->value);
+    put_counters(out, &e->counters);
+    put32(out, p->held_times);
+    for (uint32_t i = 0; i < p->held_times; i++) {
+        put64(out, p->fault_times[(first + i) % p->n_times]);
+    }
+}
+
+GByteArray *rac_table_save(RacTable *table)
+{
+    GByteArray *out = g_byte_array_new();
+
+    put32(out, STATE_MAGIC);
+    put32(out, STATE_VERSION);
+    put32(out, g_tree_nnodes(table->by_name));
+    for (GTreeNode *n = g_tree_node_first(table->by_name); n;
+         n = g_tree_node_next(n)) {
+        const RacEntryPrivate *p = g_tree_node_value(n);
+        size_t length = strlen(p->entry.resource);
+
+        put32(out, length);
+        g_byte_array_append(out, (const uint8_t *)p->entry.resource, length);
+        put_record(out, p);
+    }
+    return out;
+}
+
+static bool bad_state(GError **error, const char *what)
+{
+    g_set_error(error, RAC_ERROR, RAC_ERROR_STATE,
+                "state of the resource access controller: %s; it was "
+                "damaged or made by another version", what);
+    return false;
+}
+
+static bool check_record(const uint8_t *r, uint32_t length, GError **error)
+{
+    uint32_t held;
+
+    if (length < RECORD_FIXED) {
+        return bad_state(error, "a record is too short");
+    }
+    held = get32(r + RECORD_FIXED - 4);
+    if (held > RAC_MAX_LABEL_AFTER || length != RECORD_FIXED + held * 8) {
+        return bad_state(error, "the number of fault times is wrong");
+    }
+    if (r[0] > 1 || r[1] >= RAC_REASON__MAX || r[2] >= RAC_FAKE__MAX) {
+        return bad_state(error, "a label, reason or fake is out of range");
+    }
+    return true;
+}
+
+/* A cursor that never passes the end. */
+typedef struct Reader {
+    const uint8_t *at;
+    size_t left;
+} Reader;
+
+static const uint8_t *take(Reader *r, size_t n)
+{
+    const uint8_t *p = r->at;
+
+    if (n > r->left) {
+        return NULL;
+    }
+    r->at += n;
+    r->left -= n;
+    return p;
+}
+
+/* A length and that many bytes. */
+static const uint8_t *take_block(Reader *r, uint32_t *length)
+{
+    const uint8_t *p = take(r, 4);
+
+    if (!p) {
+        return NULL;
+    }
+    *length = get32(p);
+    return take(r, *length);
+}
+
+static bool read_entry(Reader *r, GHashTable *states, GError **error)
+{
+    uint32_t name_length, length;
+    const uint8_t *name = take_block(r, &name_length);
+    const uint8_t *record = name ? take_block(r, &length) : NULL;
+    g_autofree char *key = NULL;
+
+    if (!record) {
+        return bad_state(error, "it ends too early");
+    }
+    if (name_length == 0 || name_length > RAC_MAX_NAME ||
+        memchr(name, 0, name_length)) {
+        return bad_state(error, "a resource's name cannot be");
+    }
+    if (!check_record(record, length, error)) {
+        return false;
+    }
+    key = g_strndup((const char *)name, name_length);
+    if (g_hash_table_contains(states, key)) {
+        return bad_state(error, "a resource appears twice");
+    }
+    g_hash_table_insert(states, g_steal_pointer(&key),
+                        g_bytes_new(record, length));
+    return true;
+}
+
+static GHashTable *read_states(Reader *r, GError **error)
+{
+    g_autoptr(GHashTable) states =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                              (GDestroyNotify)g_bytes_unref);
+    const uint8_t *head = take(r, 12);
+
+    if (!head || get32(head) != STATE_MAGIC ||
+        get32(head + 4) != STATE_VERSION) {
+        bad_state(error, "its first bytes are not ours");
+        return NULL;
+    }
+    for (uint32_t n = get32(head + 8); n; n--) {
+        if (!read_entry(r, states, error)) {
+            return NULL;
+        }
+    }
+    if (r->left) {
+        bad_state(error, "bytes are left over");
+        return NULL;
+    }
+    return g_steal_pointer(&states);
+}
+
+bool rac_table_load(RacTable *table, const uint8_t *data, size_t size,
+                    GError **error)
+{
+    Reader reader = { .at = data, .left = size };
+    g_autoptr(GHashTable) states = read_states(&reader, error);
+    GHashTableIter iter;
+    gpointer name, state;
+
+    if (!states) {
+        return false;
+    }
+    g_hash_table_iter_init(&iter, states);
+    while (g_hash_table_iter_next(&iter, &name, &state)) {
+        RacEntryPrivate *p = g_tree_lookup(table->by_name, name);
+
+        if (p) {
+            rac_entry_restore(p, state);
+        } else {
+            g_hash_table_replace(table->pending, g_strdup(name),
+                                 g_bytes_ref(state));
+        }
+    }
+    return true;
+}
+
+static void restore_counters(RacCounters *c, const uint8_t *r)
+{
+    c->faults = get64(r);
+    c->timeouts = get64(r + 8);
+    c->waited_ns = get64(r + 16);
+    c->forwarded_reads = get64(r + 24);
+    c->forwarded_writes = get64(r + 32);
+    c->faked_reads = get64(r + 40);
+    c->faked_writes = get64(r + 48);
+}
+
+void rac_entry_restore(RacEntryPrivate *p, GBytes *state)
+{
+    const uint8_t *r = g_bytes_get_data(state, NULL);
+    uint32_t held = get32(r + RECORD_FIXED - 4);
+
+    p->entry.labelled = r[0];
+    p->entry.reason = r[1];
+    rac_entry_set_fake(&p->entry, r[2], get64(r + 4));
+    restore_counters(&p->entry.counters, r + 12);
+    g_free(p->fault_times);
+    p->fault_times = g_new0(uint64_t, MAX(held, 1));
+    for (uint32_t i = 0; i < held; i++) {
+        p->fault_times[i] = get64(r + RECORD_FIXED + i * 8);
+    }
+    p->n_times = p->held_times = held;
+    p->next_time = 0;
+}
