@@ -99,6 +99,7 @@ publish_emulator() {
     [ "$variant" = plain ] || dir=$dir/$variant
     mkdir -p "$dir"
     for program in $EMULATOR_PROGRAMS; do
+        [ -x "$out/$program" ] || continue
         ln -sfn "$out/$program" "$dir/${program##*/}"
     done
 }

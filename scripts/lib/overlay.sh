@@ -35,8 +35,9 @@ overlay_restore() {
     local tree=$1 work=$2 file
     (cd "$tree/.sunder/original" && find . -type f | sed 's|^\./||') |
         while read -r file; do
-            [ -e "$work/new/$file" ] ||
-                cp -p "$tree/.sunder/original/$file" "$work/new/$file"
+            [ ! -e "$work/new/$file" ] || continue
+            mkdir -p "$(dirname "$work/new/$file")"
+            cp -p "$tree/.sunder/original/$file" "$work/new/$file"
         done
 }
 
