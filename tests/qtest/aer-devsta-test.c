@@ -16,8 +16,7 @@ static void inject(QTestState *qts, const char *error)
 {
     char *answer = qtest_hmp(qts, "pcie_aer_inject_error rp0 %s", error);
 
-    g_assert_cmpstr(answer, ==, "OK id: rp0 root bus: pcie.0, "
-                                "bus: 0 devfn: 4.0\r\n");
+    g_assert_true(g_str_has_prefix(answer, "OK id: rp0 "));
     g_free(answer);
 }
 
