@@ -26,6 +26,15 @@ static inline RacEntryPrivate *rac_entry_private(RacEntry *entry)
     return (RacEntryPrivate *)entry;
 }
 
+/* The time of a held fault, 0 being the oldest. */
+static inline uint64_t rac_entry_fault_time(const RacEntryPrivate *p,
+                                            uint32_t i)
+{
+    uint32_t oldest = p->next_time + p->n_times - p->held_times;
+
+    return p->fault_times[(oldest + i) % p->n_times];
+}
+
 /* Applies one entry's part of a saved, checked state. */
 void rac_entry_restore(RacEntryPrivate *p, GBytes *state);
 

@@ -130,7 +130,8 @@ void rac_table_free(RacTable *table);
  * rac_table_set_policy:
  * @policy: copied; label_after is clipped to RAC_MAX_LABEL_AFTER
  *
- * Takes effect with the next fault of each entry.
+ * Takes effect with the next fault of each entry; faults recorded before
+ * count.
  */
 void rac_table_set_policy(RacTable *table, const RacPolicy *policy);
 
@@ -199,10 +200,10 @@ bool rac_entry_fault(RacTable *table, RacEntry *entry, uint64_t now_ns);
 /*
  * rac_entry_label, rac_entry_clear:
  *
- * Clearing forgets the faults recorded so far; counters of accesses
- * stay.
+ * A label that is there already keeps its reason.  Clearing forgets the
+ * faults recorded so far, labelled or not; counters of accesses stay.
  *
- * Returns: whether anything changed.
+ * Returns: whether the label changed.
  */
 bool rac_entry_label(RacEntry *entry, RacReason reason);
 bool rac_entry_clear(RacEntry *entry);
@@ -246,7 +247,7 @@ GByteArray *rac_table_save(RacTable *table);
  * rac_table_load:
  *
  * Applies a saved state; a state for an entry that does not exist is
- * kept until it is added.  Every field is checked: on an error nothing
+ * kept until it is added or another state is loaded.  Every field is checked: on an error nothing
  * has changed.
  *
  * Returns: true, or false with @error set.

@@ -60,7 +60,6 @@ static void put_record(GByteArray *out, const RacEntryPrivate *p)
 {
     const RacEntry *e = &p->entry;
     uint8_t head[4] = { e->labelled, e->reason, e->fake, 0 };
-    uint32_t first = p->held_times == p->n_times ? p->next_time : 0;
 
     put32(out, RECORD_FIXED + p->held_times * 8);
     g_byte_array_append(out, head, sizeof(head));
@@ -68,7 +67,7 @@ static void put_record(GByteArray *out, const RacEntryPrivate *p)
     put_counters(out, &e->counters);
     put32(out, p->held_times);
     for (uint32_t i = 0; i < p->held_times; i++) {
-        put64(out, p->fault_times[(first + i) % p->n_times]);
+        put64(out, rac_entry_fault_time(p, i));
     }
 }
 
@@ -112,6 +111,9 @@ static bool check_record(const uint8_t *r, uint32_t length, GError **error)
     }
     if (r[0] > 1 || r[1] >= RAC_REASON__MAX || r[2] >= RAC_FAKE__MAX) {
         return bad_state(error, "a label, reason or fake is out of range");
+    }
+    if (r[3] != 0) {
+        return bad_state(error, "a byte that must be zero is not");
     }
     return true;
 }
@@ -207,6 +209,7 @@ bool rac_table_load(RacTable *table, const uint8_t *data, size_t size,
     if (!states) {
         return false;
     }
+    g_hash_table_remove_all(table->pending);
     g_hash_table_iter_init(&iter, states);
     while (g_hash_table_iter_next(&iter, &name, &state)) {
         RacEntryPrivate *p = g_tree_lookup(table->by_name, name);
@@ -242,7 +245,7 @@ void rac_entry_restore(RacEntryPrivate *p, GBytes *state)
     rac_entry_set_fake(&p->entry, r[2], get64(r + 4));
     restore_counters(&p->entry.counters, r + 12);
     g_free(p->fault_times);
-    p->fault_times = g_new0(uint64_t, MAX(held, 1));
+    p->fault_times = g_new(uint64_t, held);
     for (uint32_t i = 0; i < held; i++) {
         p->fault_times[i] = get64(r + RECORD_FIXED + i * 8);
     }

@@ -31,7 +31,7 @@ static void entry_free(RacEntryPrivate *p)
 
 void rac_table_free(RacTable *table)
 {
-    g_list_free_full(table->mapped, NULL);
+    g_list_free(table->mapped);
     for (GTreeNode *n = g_tree_node_first(table->by_name); n;
          n = g_tree_node_next(n)) {
         entry_free(g_tree_node_value(n));
@@ -163,42 +163,49 @@ unsigned rac_table_foreach(RacTable *table, const char *prefix,
     return count;
 }
 
-/* Keeps the times of the latest label_after faults in a ring. */
-static uint64_t remember_fault(RacEntryPrivate *p, uint32_t keep,
-                               uint64_t now_ns)
+/* Changes the size of the ring; the latest times stay. */
+static void resize_ring(RacEntryPrivate *p, uint32_t n_times)
 {
-    uint64_t oldest;
+    uint64_t *times = g_new(uint64_t, n_times);
+    uint32_t kept = MIN(p->held_times, n_times);
 
-    if (p->n_times != keep) {
-        g_free(p->fault_times);
-        p->fault_times = g_new0(uint64_t, keep);
-        p->n_times = keep;
-        p->next_time = 0;
-        p->held_times = 0;
+    for (uint32_t i = 0; i < kept; i++) {
+        times[i] = rac_entry_fault_time(p, p->held_times - kept + i);
+    }
+    g_free(p->fault_times);
+    p->fault_times = times;
+    p->n_times = n_times;
+    p->held_times = kept;
+    p->next_time = kept % n_times;
+}
+
+/* Keeps the times of the latest label_after faults. */
+static void remember_fault(RacEntryPrivate *p, uint32_t label_after,
+                           uint64_t now_ns)
+{
+    if (p->n_times != label_after) {
+        resize_ring(p, label_after);
     }
     p->fault_times[p->next_time] = now_ns;
-    p->next_time = (p->next_time + 1) % keep;
-    p->held_times = MIN(p->held_times + 1, keep);
-    oldest = p->held_times < keep ? p->fault_times[0]
-                                  : p->fault_times[p->next_time];
-    return oldest;
+    p->next_time = (p->next_time + 1) % p->n_times;
+    p->held_times = MIN(p->held_times + 1, p->n_times);
 }
 
 bool rac_entry_fault(RacTable *table, RacEntry *entry, uint64_t now_ns)
 {
     RacEntryPrivate *p = rac_entry_private(entry);
     const RacPolicy *policy = &table->policy;
-    uint64_t oldest;
 
     entry->counters.faults++;
     if (policy->label_after == 0 || entry->labelled) {
         return false;
     }
-    oldest = remember_fault(p, policy->label_after, now_ns);
+    remember_fault(p, policy->label_after, now_ns);
     if (p->held_times < policy->label_after) {
         return false;
     }
-    if (policy->window_ns && now_ns - oldest > policy->window_ns) {
+    if (policy->window_ns &&
+        now_ns - rac_entry_fault_time(p, 0) > policy->window_ns) {
         return false;
     }
     return rac_entry_label(entry, RAC_REASON_POLICY);

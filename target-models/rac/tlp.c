@@ -12,18 +12,19 @@
 #define TLP_CONFIG_TYPE_1       0x01    /* added for type 1 */
 #define TLP_FOUR_DOUBLEWORDS    0x20    /* added for 64-bit addresses */
 
-/* Byte enables of the first and last doubleword: 2.2.5 */
-static uint32_t byte_enables(uint64_t address, unsigned size)
-{
-    unsigned first = address & 3;
-    uint32_t enables = ((1u << size) - 1) << first;
-
-    return ((enables >> 4) & 0xf) << 4 | (enables & 0xf);
-}
-
 static uint32_t doublewords(uint64_t address, unsigned size)
 {
     return ((address & 3) + size + 3) / 4;
+}
+
+/* Byte enables of the first and last doubleword: 2.2.5 */
+static uint32_t byte_enables(uint64_t address, unsigned size)
+{
+    uint32_t bytes = ((1u << size) - 1) << (address & 3);
+    unsigned last = doublewords(address, size) - 1;
+
+    /* a request of one doubleword has none in the last */
+    return (last ? bytes >> (last * 4) << 4 : 0) | (bytes & 0xf);
 }
 
 static uint32_t format_and_type(const TlpRequest *r)
