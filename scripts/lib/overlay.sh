@@ -46,7 +46,7 @@ overlay_install() {
     (cd "$work/new" && find . -type f | sed 's|^\./||') |
         while read -r file; do
             cmp -s "$work/new/$file" "$tree/$file" ||
-                mv "$work/new/$file" "$tree/$file"
+                { touch "$work/new/$file" && mv "$work/new/$file" "$tree/$file"; }
         done
 }
 
