@@ -247,8 +247,8 @@ GByteArray *rac_table_save(RacTable *table);
  * rac_table_load:
  *
  * Applies a saved state; a state for an entry that does not exist is
- * kept until it is added or another state is loaded.  Every field is checked: on an error nothing
- * has changed.
+ * kept until it is added or another state is loaded.  Every field is
+ * checked: on an error nothing has changed.
  *
  * Returns: true, or false with @error set.
  */
