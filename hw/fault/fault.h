@@ -66,6 +66,10 @@ typedef struct SunderFaultPointInfo {
 /*
  * sunder_fault_point_add:
  *
+ * The outcomes must not name an action when there is no function for it.
+ * Rules that came with a migration and waited for this name are on the
+ * point when this returns, without a call of @changed: look at @armed.
+ *
  * Returns: the point, or NULL with @errp set when the name is taken.
  */
 FaultPoint *sunder_fault_point_add(const SunderFaultPointInfo *info,
@@ -74,7 +78,7 @@ FaultPoint *sunder_fault_point_add(const SunderFaultPointInfo *info,
 /*
  * sunder_fault_point_remove:
  *
- * Removes @point with its rules and pending actions.
+ * Removes @point with its rules and pending actions.  NULL is ignored.
  */
 void sunder_fault_point_remove(FaultPoint *point);
 

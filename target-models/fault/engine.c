@@ -52,6 +52,11 @@ void fault_engine_set_seed(FaultEngine *engine, uint64_t seed)
     engine->seed = seed;
 }
 
+bool fault_engine_used(const FaultEngine *engine)
+{
+    return engine->added != 0;
+}
+
 /* Puts a rule that is on its point, if it has one, into the books. */
 void fault_engine_insert_rule(FaultEngine *engine, FaultRule *rule)
 {

@@ -190,6 +190,9 @@ void fault_engine_free(FaultEngine *engine);
  */
 void fault_engine_set_seed(FaultEngine *engine, uint64_t seed);
 
+/* Whether a rule was ever added, here or before a state was saved. */
+bool fault_engine_used(const FaultEngine *engine);
+
 /*
  * fault_engine_add_point:
  * @name: path of the point, copied; 1 to FAULT_MAX_NAME printable
