@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An NVMe controller goes on in another QEMU with what it had in hand: queues,
+ * event requests, completions without room, features, memory buffer, formats.
+ */
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "libqtest.h"
+#include "hw/pci/pci_regs.h"
+#include "nvme-driver.h"
+#include "saved-state.h"
+
+#define DEVFN QPCI_DEVFN(4, 0)
+#define IMAGE_BYTES (4 * 1024 * 1024)
+#define MACHINE "-machine q35 -m 64 -nodefaults "
+
+/* A controller with two namespaces, on images that outlive one QEMU. */
+typedef struct Machine {
+    char *dir;
+    char *state;                /* path of the saved state */
+    char *args;
+    QNvme nvme;
+} Machine;
+
+static char *make_image(const char *dir, const char *name)
+{
+    char *path = g_build_filename(dir, name, NULL);
+    int fd = open(path, O_CREAT | O_RDWR, 0600);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(ftruncate(fd, IMAGE_BYTES), ==, 0);
+    close(fd);
+    return path;
+}
+
+static char *machine_args(Machine *m, const char *controller,
+                          const char *ns)
+{
+    g_autofree char *one = make_image(m->dir, "one.img");
+    g_autofree char *two = make_image(m->dir, "two.img");
+
+    return g_strdup_printf(
+        MACHINE "-drive if=none,id=d1,format=raw,file=%s "
+        "-drive if=none,id=d2,format=raw,file=%s "
+        "-device nvme,id=nvme0,serial=s,addr=4%s "
+        "-device nvme-ns,drive=d1,nsid=1%s -device nvme-ns,drive=d2,nsid=2",
+        one, two, controller, ns);
+}
+
+static void machine_start(Machine *m, const char *controller, const char *ns)
+{
+    QTestState *qts;
+
+    m->dir = g_dir_make_tmp("nvme-migrate-XXXXXX", NULL);
+    g_assert_nonnull(m->dir);
+    m->state = g_build_filename(m->dir, "state", NULL);
+    m->args = machine_args(m, controller, ns);
+    qts = qtest_init(m->args);
+    qnvme_start(&m->nvme, qts, DEVFN);
+    qnvme_create_queue(&m->nvme, 1, 8);
+}
+
+/* Save, end that QEMU, and go on in another. */
+static void machine_save(Machine *m)
+{
+    saved_state_save(m->nvme.qts, m->state);
+    qnvme_leave(&m->nvme);
+    qtest_quit(m->nvme.qts);
+}
+
+static void machine_move(Machine *m)
+{
+    machine_save(m);
+    qnvme_adopt(&m->nvme, saved_state_load(m->args, m->state), DEVFN);
+}
+
+static void machine_clean(Machine *m)
+{
+    static const char *const names[] = { "one.img", "two.img", "state" };
+
+    for (int i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(m->dir, names[i], NULL);
+
+        unlink(path);
+    }
+    g_assert_cmpint(rmdir(m->dir), ==, 0);
+    g_free(m->dir);
+    g_free(m->state);
+    g_free(m->args);
+}
+
+static void machine_end(Machine *m)
+{
+    qnvme_leave(&m->nvme);
+    qtest_quit(m->nvme.qts);
+    machine_clean(m);
+}
+
+static void delete_queue(QNvme *nvme, uint16_t qid)
+{
+    NvmeCmd cmd = {
+        .opcode = NVME_ADM_CMD_DELETE_SQ,
+        .cdw10 = cpu_to_le32(qid),
+    };
+
+    qnvme_do(nvme, 0, &cmd);
+    cmd.opcode = NVME_ADM_CMD_DELETE_CQ;
+    qnvme_do(nvme, 0, &cmd);
+}
+
+static void test_queues_go_on(void)
+{
+    Machine m;
+
+    machine_start(&m, "", "");
+    /* An odd number of rounds: positions in mid-queue, both phases seen. */
+    for (int i = 0; i < 11; i++) {
+        qnvme_write(&m.nvme, 1, i, 0x10 + i);
+    }
+    for (int round = 0; round < 3; round++) {
+        machine_move(&m);
+        for (int i = 0; i < 11; i++) {
+            g_assert_cmphex(qnvme_read(&m.nvme, 1, i), ==, 0x10 + i);
+        }
+        qnvme_create_queue(&m.nvme, 2, 4);
+        qnvme_write(&m.nvme, 2, 20 + round, round);
+        delete_queue(&m.nvme, 2);
+    }
+    g_assert_cmphex(qnvme_read(&m.nvme, 1, 22), ==, 2);
+    machine_end(&m);
+}
+
+static uint16_t submit_aer(QNvme *nvme)
+{
+    NvmeCmd cmd = { .opcode = NVME_ADM_CMD_ASYNC_EV_REQ };
+
+    return qnvme_submit(nvme, 0, &cmd);
+}
+
+/* Attach (0) or detach (1) namespace 2: NVMe 1.4, 5.12. */
+static NvmeCmd ns_attachment(QNvme *nvme, uint32_t select)
+{
+    uint16_t list[2] = { cpu_to_le16(1), cpu_to_le16(0) };
+
+    qtest_memset(nvme->qts, QNVME_DATA, 0, 4096);
+    qtest_memwrite(nvme->qts, QNVME_DATA, list, sizeof(list));
+    return (NvmeCmd) {
+        .opcode = NVME_ADM_CMD_NS_ATTACHMENT,
+        .nsid = cpu_to_le32(2),
+        .dptr.prp1 = cpu_to_le64(QNVME_DATA),
+        .cdw10 = cpu_to_le32(select),
+    };
+}
+
+/* Take two completions of the admin queue, which come in any order. */
+static NvmeCqe wait_event(QNvme *nvme, uint16_t command)
+{
+    NvmeCqe first = qnvme_wait(nvme, 0);
+    NvmeCqe second = qnvme_wait(nvme, 0);
+
+    if (le16_to_cpu(first.cid) == command) {
+        return second;
+    }
+    g_assert_cmpint(le16_to_cpu(second.cid), ==, command);
+    return first;
+}
+
+static void test_event_requests_wait_on(void)
+{
+    Machine m;
+    NvmeCmd detach;
+    NvmeCqe cqe;
+    uint16_t aer[2], cid;
+
+    machine_start(&m, "", "");
+    aer[0] = submit_aer(&m.nvme);
+    aer[1] = submit_aer(&m.nvme);
+    machine_move(&m);
+    g_assert_false(qnvme_is_done(&m.nvme, 0));
+
+    detach = ns_attachment(&m.nvme, 1);
+    cid = qnvme_submit(&m.nvme, 0, &detach);
+    cqe = wait_event(&m.nvme, cid);
+    g_assert_cmpint(le16_to_cpu(cqe.cid), ==, aer[1]);
+    /* Notice, namespace attribute changed, log page 4 (NVMe 1.4, 5.2.1). */
+    g_assert_cmphex(le32_to_cpu(cqe.result), ==, 0x040002);
+
+    /* The event is not cleared: that must come along too. */
+    machine_move(&m);
+    detach = ns_attachment(&m.nvme, 0);
+    qnvme_do(&m.nvme, 0, &detach);
+    g_assert_false(qnvme_is_done(&m.nvme, 0));
+    g_assert_cmpint(aer[0], !=, aer[1]);
+    machine_end(&m);
+}
+
+static void test_events_wait_for_a_request(void)
+{
+    Machine m;
+    NvmeCmd detach;
+    NvmeCqe cqe;
+    uint16_t aer;
+
+    machine_start(&m, "", "");
+    detach = ns_attachment(&m.nvme, 1);
+    qnvme_do(&m.nvme, 0, &detach);
+    machine_move(&m);
+
+    aer = submit_aer(&m.nvme);
+    cqe = qnvme_wait(&m.nvme, 0);
+    g_assert_cmpint(le16_to_cpu(cqe.cid), ==, aer);
+    g_assert_cmphex(le32_to_cpu(cqe.result), ==, 0x040002);
+    /* And the detachment itself: attaching works, once. */
+    detach = ns_attachment(&m.nvme, 0);
+    qnvme_do(&m.nvme, 0, &detach);
+    machine_end(&m);
+}
+
+static void test_completions_without_room(void)
+{
+    Machine m;
+    NvmeCmd read = qnvme_io(NVME_CMD_READ, 0);
+    uint16_t cid[5];
+
+    machine_start(&m, "", "");
+    /*
+     * A completion queue of four holds three: two stay with the controller.
+     */
+    qnvme_create_queues(&m.nvme, 2, 8, 4);
+    for (int i = 0; i < 5; i++) {
+        cid[i] = qnvme_submit(&m.nvme, 2, &read);
+    }
+    machine_move(&m);
+    for (int i = 0; i < 5; i++) {
+        g_assert_cmpint(le16_to_cpu(qnvme_wait(&m.nvme, 2).cid), ==, cid[i]);
+    }
+    g_assert_false(qnvme_is_done(&m.nvme, 2));
+    qnvme_do(&m.nvme, 2, &read);
+    machine_end(&m);
+}
+
+static void test_commands_end_before_the_stop(void)
+{
+    Machine m = { 0 };
+    NvmeCmd read = qnvme_io(NVME_CMD_READ, 0);
+    uint16_t cid[5];
+
+    m.dir = g_dir_make_tmp("nvme-migrate-XXXXXX", NULL);
+    m.state = g_build_filename(m.dir, "state", NULL);
+    m.args = g_strdup(MACHINE
+                      "-blockdev null-co,node-name=slow,size=4194304,"
+                      "latency-ns=300000000,read-zeroes=on "
+                      "-device nvme,id=nvme0,serial=s,addr=4,drive=slow");
+    qnvme_start(&m.nvme, qtest_init(m.args), DEVFN);
+    qnvme_create_queue(&m.nvme, 1, 8);
+    for (int i = 0; i < 5; i++) {
+        cid[i] = qnvme_submit(&m.nvme, 1, &read);
+    }
+    g_assert_false(qnvme_is_done(&m.nvme, 1));
+    machine_move(&m);
+    for (int i = 0; i < 5; i++) {
+        g_assert_cmpint(le16_to_cpu(qnvme_wait(&m.nvme, 1).cid), ==, cid[i]);
+    }
+    machine_end(&m);
+}
+
+static void test_shadow_doorbells(void)
+{
+    Machine m;
+    NvmeCmd config = {
+        .opcode = NVME_ADM_CMD_DBBUF_CONFIG,
+        .dptr.prp1 = cpu_to_le64(QNVME_DBS),
+        .dptr.prp2 = cpu_to_le64(QNVME_EIS),
+    };
+
+    machine_start(&m, "", "");
+    qnvme_do(&m.nvme, 0, &config);
+    m.nvme.shadow = true;
+    qnvme_write(&m.nvme, 1, 3, 0x33);
+    machine_move(&m);
+    g_assert_cmphex(qnvme_read(&m.nvme, 1, 3), ==, 0x33);
+    qnvme_create_queue(&m.nvme, 2, 4);
+    g_assert_cmphex(qnvme_read(&m.nvme, 2, 3), ==, 0x33);
+    /* The controller tells where it wants to be woken next. */
+    g_assert_cmpint(qtest_readl(m.nvme.qts, QNVME_EIS + 8), ==,
+                    m.nvme.queue[1].tail);
+    machine_end(&m);
+}
+
+static uint16_t pci_status(Machine *m)
+{
+    return qpci_config_readw(m->nvme.dev, PCI_STATUS);
+}
+
+static void test_interrupt_line_stays(void)
+{
+    Machine m;
+    NvmeCmd read = qnvme_io(NVME_CMD_READ, 0);
+
+    machine_start(&m, "", "");
+    g_assert_cmphex(pci_status(&m) & PCI_STATUS_INTERRUPT, ==, 0);
+    qnvme_submit(&m.nvme, 1, &read);
+    while (!qnvme_is_done(&m.nvme, 1)) {
+        g_usleep(1000);
+    }
+    g_assert_cmphex(pci_status(&m) & PCI_STATUS_INTERRUPT, !=, 0);
+    machine_move(&m);
+    g_assert_cmphex(pci_status(&m) & PCI_STATUS_INTERRUPT, !=, 0);
+    qnvme_wait(&m.nvme, 1);
+    g_assert_cmphex(pci_status(&m) & PCI_STATUS_INTERRUPT, ==, 0);
+    machine_end(&m);
+}
+
+static NvmeCmd feature(uint8_t opcode, uint8_t fid, uint32_t value)
+{
+    return (NvmeCmd) {
+        .opcode = opcode,
+        .cdw10 = cpu_to_le32(fid),
+        .cdw11 = cpu_to_le32(value),
+    };
+}
+
+static uint32_t get_feature(Machine *m, uint8_t fid)
+{
+    NvmeCmd get = feature(NVME_ADM_CMD_GET_FEATURES, fid, 0);
+
+    return qnvme_do(&m->nvme, 0, &get);
+}
+
+static void set_feature(Machine *m, uint8_t fid, uint32_t value)
+{
+    NvmeCmd set = feature(NVME_ADM_CMD_SET_FEATURES, fid, value);
+
+    qnvme_do(&m->nvme, 0, &set);
+}
+
+static void test_features(void)
+{
+    Machine m;
+
+    machine_start(&m, "", "");
+    set_feature(&m, NVME_TEMPERATURE_THRESHOLD, 0x180);
+    set_feature(&m, NVME_ASYNCHRONOUS_EVENT_CONF, 0x11f);
+    set_feature(&m, NVME_VOLATILE_WRITE_CACHE, 0);
+    machine_move(&m);
+    g_assert_cmphex(get_feature(&m, NVME_TEMPERATURE_THRESHOLD), ==, 0x180);
+    g_assert_cmphex(get_feature(&m, NVME_ASYNCHRONOUS_EVENT_CONF), ==, 0x11f);
+    g_assert_cmphex(get_feature(&m, NVME_VOLATILE_WRITE_CACHE), ==, 0);
+    machine_end(&m);
+}
+
+static uint64_t smart_host_reads(Machine *m)
+{
+    NvmeCmd log = {
+        .opcode = NVME_ADM_CMD_GET_LOG_PAGE,
+        .nsid = cpu_to_le32(0xffffffff),
+        .dptr.prp1 = cpu_to_le64(QNVME_DATA),
+        .cdw10 = cpu_to_le32((512 / 4 - 1) << 16 | NVME_LOG_SMART_INFO),
+    };
+
+    qnvme_do(&m->nvme, 0, &log);
+    return qtest_readq(m->nvme.qts, QNVME_DATA +
+                       offsetof(NvmeSmartLog, host_read_commands));
+}
+
+static void test_smart_counters_go_on(void)
+{
+    Machine m;
+
+    machine_start(&m, "", "");
+    for (int i = 0; i < 5; i++) {
+        qnvme_read(&m.nvme, 1, i);
+    }
+    g_assert_cmpint(smart_host_reads(&m), ==, 5);
+    machine_move(&m);
+    qnvme_read(&m.nvme, 1, 0);
+    g_assert_cmpint(smart_host_reads(&m), ==, 6);
+    machine_end(&m);
+}
+
+static uint64_t namespace_blocks(Machine *m)
+{
+    NvmeCmd identify = {
+        .opcode = NVME_ADM_CMD_IDENTIFY,
+        .nsid = cpu_to_le32(1),
+        .dptr.prp1 = cpu_to_le64(QNVME_DATA),
+    };
+
+    qnvme_do(&m->nvme, 0, &identify);
+    return qtest_readq(m->nvme.qts, QNVME_DATA);
+}
+
+static void test_format(void)
+{
+    Machine m;
+    /* LBA format 4: blocks of 4096 bytes. */
+    NvmeCmd format = {
+        .opcode = NVME_ADM_CMD_FORMAT_NVM,
+        .nsid = cpu_to_le32(1),
+        .cdw10 = cpu_to_le32(4),
+    };
+
+    machine_start(&m, "", "");
+    g_assert_cmpint(namespace_blocks(&m), ==, IMAGE_BYTES / 512);
+    qnvme_do(&m.nvme, 0, &format);
+    machine_move(&m);
+    g_assert_cmpint(namespace_blocks(&m), ==, IMAGE_BYTES / 4096);
+    machine_end(&m);
+}
+
+static void test_controller_memory_buffer(void)
+{
+    Machine m;
+    QPCIBar cmb;
+
+    machine_start(&m, ",cmb_size_mb=1,legacy-cmb=on", "");
+    cmb = qpci_iomap(m.nvme.dev, 2, NULL);
+    qpci_io_writel(m.nvme.dev, cmb, 0xffffc, 0xfeed);
+    machine_move(&m);
+    g_assert_cmphex(qpci_io_readl(m.nvme.dev, cmb, 0xffffc), ==, 0xfeed);
+    machine_end(&m);
+}
+
+static void test_stopped_controller(void)
+{
+    Machine m;
+    QTestState *qts;
+
+    m.dir = g_dir_make_tmp("nvme-migrate-XXXXXX", NULL);
+    m.state = g_build_filename(m.dir, "state", NULL);
+    m.args = machine_args(&m, "", "");
+    qts = qtest_init(m.args);
+    saved_state_save(qts, m.state);
+    qtest_quit(qts);
+    qnvme_start(&m.nvme, saved_state_load(m.args, m.state), DEVFN);
+    qnvme_create_queue(&m.nvme, 1, 8);
+    qnvme_write(&m.nvme, 1, 0, 0x77);
+    g_assert_cmphex(qnvme_read(&m.nvme, 1, 0), ==, 0x77);
+    machine_end(&m);
+}
+
+static void test_sriov_is_refused(void)
+{
+    QTestState *qts = qtest_init(
+        MACHINE "-device pcie-root-port,id=rp,addr=3 "
+        "-device nvme-subsys,id=sub "
+        "-device nvme,id=nvme0,serial=s,bus=rp,subsys=sub,sriov_max_vfs=1,"
+        "sriov_vq_flexible=2,sriov_vi_flexible=1");
+    g_autofree char *reason = saved_state_refusal(qts, "/dev/null");
+
+    g_assert_nonnull(strstr(reason, "nvme0: sriov_max_vfs=1"));
+    qtest_quit(qts);
+}
+
+static void test_other_properties_are_refused(void)
+{
+    Machine m;
+    g_autofree char *args = NULL, *said = NULL;
+
+    machine_start(&m, "", "");
+    machine_save(&m);
+    args = machine_args(&m, ",max_ioqpairs=7", "");
+    said = saved_state_load_fails(args, m.state);
+    g_assert_nonnull(strstr(said, "nvme0: cannot load the saved state: "
+                                  "max_ioqpairs was 64 when it was saved and "
+                                  "is 7 here"));
+    machine_clean(&m);
+}
+
+/* The place in the state of I/O queue 1, known by its address. */
+static uint8_t *find_queue(uint8_t *state, gsize len, uint64_t address)
+{
+    uint8_t key[8];
+    uint8_t *place;
+
+    stq_be_p(key, address);
+    place = memmem(state, len, key, sizeof(key));
+    g_assert_nonnull(place);
+    return place;
+}
+
+/*
+ * Sizes of a queue's fields before its address, counting back: size, tail,
+ * head take four bytes each; see NvmeSqState.
+ */
+typedef struct Damage {
+    const char *name;
+    uint64_t address;           /* of the queue whose state is damaged */
+    int back;                   /* bytes before the address */
+    uint32_t value;
+    int bytes;
+    const char *said;
+} Damage;
+
+static const Damage damages[] = {
+    { "sq-size", QNVME_SQ(1), 4, 0x10000000, 4, "submission queue 1: size" },
+    { "sq-size-one", QNVME_SQ(1), 4, 1, 4, "submission queue 1: size 1" },
+    { "sq-tail", QNVME_SQ(1), 8, 8, 4, "submission queue 1: head 1, tail 8" },
+    { "sq-head", QNVME_SQ(1), 12, 999, 4, "submission queue 1: head 999" },
+    { "sq-cqid", QNVME_SQ(1), 14, 5, 2, "completion queue 5 is not" },
+    { "sq-cqid-admin", QNVME_SQ(1), 14, 0, 2, "completion queue 0 is not" },
+    { "sq-sqid", QNVME_SQ(1), 16, 65, 2, "submission queue 65, expected" },
+    { "sq-twice", QNVME_SQ(1), 16, 0, 2, "submission queue 0 stands there" },
+    { "sq-address", QNVME_SQ(1), -7, 1, 1, "is not at the start of a page" },
+    { "cq-size", QNVME_CQ(1), 4, 0, 4, "completion queue 1: size 0" },
+    { "cq-tail", QNVME_CQ(1), 8, 8, 4, "completion queue 1: head 1, tail 8" },
+    { "cq-head", QNVME_CQ(1), 12, 8, 4, "completion queue 1: head 8" },
+    { "cq-phase", QNVME_CQ(1), 13, 2, 1, "phase 2" },
+    { "cq-irq", QNVME_CQ(1), 14, 9, 1, "irq_enabled 9" },
+    { "cq-vector", QNVME_CQ(1), 16, 65, 2, "vector 65" },
+    { "cq-cqid", QNVME_CQ(1), 18, 0x4000, 2, "completion queue 16384" },
+    { "sq-count", QNVME_SQ(0), 20, 0x7fffffff, 4, "nr_sqs" },
+    { "cq-count", QNVME_CQ(0), 22, 0x80000000, 4, "nr_cqs" },
+};
+
+static void write_damage(const Damage *damage, uint8_t *place)
+{
+    switch (damage->bytes) {
+    case 1:
+        *(place - damage->back) = damage->value;
+        break;
+    case 2:
+        stw_be_p(place - damage->back, damage->value);
+        break;
+    default:
+        stl_be_p(place - damage->back, damage->value);
+    }
+}
+
+static void test_damage_is_refused(const void *data)
+{
+    const Damage *damage = data;
+    g_autofree char *said = NULL;
+    g_autofree char *state = NULL;
+    Machine m;
+    gsize len;
+
+    machine_start(&m, "", "");
+    qnvme_write(&m.nvme, 1, 0, 1);
+    machine_save(&m);
+    g_assert_true(g_file_get_contents(m.state, &state, &len, NULL));
+    write_damage(damage, find_queue((uint8_t *)state, len, damage->address));
+    g_assert_true(g_file_set_contents(m.state, state, len, NULL));
+    said = saved_state_load_fails(m.args, m.state);
+    if (!strstr(said, damage->said)) {
+        g_test_message("expected \"%s\", got:\n%s", damage->said, said);
+        g_test_fail();
+    }
+    machine_clean(&m);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("/nvme/queues-go-on", test_queues_go_on);
+    qtest_add_func("/nvme/event-requests-wait-on",
+                   test_event_requests_wait_on);
+    qtest_add_func("/nvme/events-wait-for-a-request",
+                   test_events_wait_for_a_request);
+    qtest_add_func("/nvme/completions-without-room",
+                   test_completions_without_room);
+    qtest_add_func("/nvme/commands-end-before-the-stop",
+                   test_commands_end_before_the_stop);
+    qtest_add_func("/nvme/shadow-doorbells", test_shadow_doorbells);
+    qtest_add_func("/nvme/interrupt-line-stays", test_interrupt_line_stays);
+    qtest_add_func("/nvme/features", test_features);
+    qtest_add_func("/nvme/smart-counters-go-on", test_smart_counters_go_on);
+    qtest_add_func("/nvme/format", test_format);
+    qtest_add_func("/nvme/controller-memory-buffer",
+                   test_controller_memory_buffer);
+    qtest_add_func("/nvme/stopped-controller", test_stopped_controller);
+    qtest_add_func("/nvme/sriov-is-refused", test_sriov_is_refused);
+    qtest_add_func("/nvme/other-properties-are-refused",
+                   test_other_properties_are_refused);
+    for (int i = 0; i < G_N_ELEMENTS(damages); i++) {
+        g_autofree char *path = g_strdup_printf("/nvme/damage/%s",
+                                                damages[i].name);
+
+        qtest_add_data_func(path, &damages[i], test_damage_is_refused);
+    }
+    return g_test_run();
+}
