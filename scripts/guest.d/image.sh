@@ -8,19 +8,31 @@ UNWANTED=(--wildcards --anchored '--exclude=./usr/share/doc/*'
           '--exclude=./usr/share/info/*' '--exclude=./usr/share/lintian/*'
           '--exclude=./usr/share/bash-completion/*')
 
+# unpack_packages STORE ROOT: those named on standard input.
+unpack_packages() {
+    local file
+    while read -r file; do
+        dpkg-deb --fsys-tarfile "$1/$file" |
+            tar -C "$2" -xf - --keep-directory-symlink --no-same-owner \
+                "${UNWANTED[@]}" || return 1
+    done
+}
+
 # Debian's merged /usr is the work of a program that runs at installation;
 # nothing is installed here, so the links are made first and tar keeps them.
 unpack_root() {
-    local store=$1 root=$2 manifest=$3 name file
+    local store=$1 root=$2 manifest=$3 name kernel
     for name in bin sbin lib lib64; do
         mkdir -p "$root/usr/$name"
         ln -s "usr/$name" "$root/$name"
     done
-    awk '{ print $4 }' "$manifest" | while read -r file; do
-        dpkg-deb --fsys-tarfile "$store/$file" |
-            tar -C "$root" -xf - --keep-directory-symlink --no-same-owner \
-                "${UNWANTED[@]}" || exit 1
-    done
+    # The kernel takes as long as all the rest: side by side.
+    awk '$1 ~ /^linux-image-/ { print $4 }' "$manifest" |
+        unpack_packages "$store" "$root" &
+    kernel=$!
+    awk '$1 !~ /^linux-image-/ { print $4 }' "$manifest" |
+        unpack_packages "$store" "$root"
+    wait "$kernel"
 }
 
 # What packages would set up when installed, as far as tools here need it.
@@ -29,6 +41,7 @@ settle_root() {
     mkdir -p "$root"/{dev,proc,sys,run,tmp,root,mnt,etc,var/tmp,var/log}
     chmod 1777 "$root/tmp" "$root/var/tmp"
     mkdir -p "$root/usr/local/bin" "$root/etc/udhcpc"
+    ln -sf dash "$root/usr/bin/sh"
     ln -sf gawk "$root/usr/bin/awk"
     ln -sf /proc/self/mounts "$root/etc/mtab"
     cp -RP "$HERE/guest.d/etc/." "$root/etc/"
@@ -94,5 +107,5 @@ make_initrd() {
 
 make_squashfs() {
     mksquashfs "$1" "$2" -noappend -all-root -no-xattrs -no-progress \
-        -mkfs-time 0 -all-time 0 -comp zstd -Xcompression-level 15
+        -mkfs-time 0 -all-time 0 -comp zstd -Xcompression-level 3
 }

@@ -46,9 +46,12 @@ choose_suite() {
     return 1
 }
 
-# sound LIST FOLDER: are all the files of a manifest there, unchanged?
+# sound SERIES STORE: are all packages there, unchanged, and those we want?
 sound() {
-    [ -s "$1" ] && awk '{ print $3 "  " $4 }' "$1" |
+    local manifest=$2/$1.manifest
+    [ -s "$manifest" ] &&
+        listed "$HERE/guest.d/packages.list" | cmp -s - "$2/$1.wanted" &&
+        awk '{ print $3 "  " $4 }' "$manifest" |
         (cd "$2" && sha256sum --strict --status -c - 2>/dev/null)
 }
 
@@ -78,7 +81,7 @@ fetch_root() {
     [ -n "$files" ] || return 1
     for file in $files; do
         # What an earlier download left is checked by apt, not fetched again.
-        [ ! -e "$store/$file" ] || ln "$store/$file" "$apt/cache/archives/"
+        [ ! -e "$store/$file" ] || cp "$store/$file" "$apt/cache/archives/"
     done
     # shellcheck disable=SC2046
     apt_in "$apt" logged "$log" apt-get install -qy --download-only \
@@ -109,4 +112,5 @@ download() {
     describe "$work/debs" >"$work/manifest"
     mv -f "$work/debs"/*.deb "$store/"
     mv -f "$work/manifest" "$store/$series.manifest"
+    listed "$HERE/guest.d/packages.list" >"$store/$series.wanted"
 }
