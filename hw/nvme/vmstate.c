@@ -219,20 +219,48 @@ static void save_controller(NvmeState *s)
     s->aer_mask = n->aer_mask;
 }
 
-static int state_pre_save(void *opaque)
+static int check_at_rest(NvmeCtrl *n)
 {
-    NvmeState *s = opaque;
-    NvmeCtrl *n = s->parent;
     NvmeRequest *req = sunder_nvme_inflight(n);
 
-    memset(s, 0, sizeof(*s));
-    s->parent = n;
     if (req) {
         error_report("%s: submission queue %u: command %u (opcode 0x%x) is "
                      "still being executed; stop the machine before saving",
                      sunder_nvme_name(n), req->sq->sqid, nvme_cid(req),
                      req->cmd.opcode);
         return -EBUSY;
+    }
+    return 0;
+}
+
+static int check_zones(NvmeCtrl *n)
+{
+    for (uint32_t nsid = 1; nsid <= NVME_MAX_NAMESPACES; nsid++) {
+        NvmeNamespace *ns = nvme_subsys_ns(n->subsys, nsid);
+
+        if (ns && ns->params.zoned) {
+            error_report("%s: namespace %u: the state of zones is not saved; "
+                         "start it with zoned=off", sunder_nvme_name(n), nsid);
+            return -ENOTSUP;
+        }
+    }
+    return 0;
+}
+
+static int state_pre_save(void *opaque)
+{
+    NvmeState *s = opaque;
+    NvmeCtrl *n = s->parent;
+    int ret;
+
+    memset(s, 0, sizeof(*s));
+    s->parent = n;
+    ret = check_at_rest(n);
+    if (!ret) {
+        ret = check_zones(n);
+    }
+    if (ret) {
+        return ret;
     }
     save_properties(s);
     save_controller(s);
