@@ -89,9 +89,14 @@ static int compare_candidates(const void *a, const void *b)
 char *fault_name_list(const char *wanted, GPtrArray *names)
 {
     bool many = names->len > FAULT_LIST_MAX;
-    g_autofree Candidate *candidates = g_new(Candidate, names->len);
-    GString *list = g_string_new(names->len ? NULL : "none");
+    g_autofree Candidate *candidates = NULL;
+    GString *list;
 
+    if (names->len == 0) {
+        return g_strdup("none");
+    }
+    candidates = g_new(Candidate, names->len);
+    list = g_string_new(NULL);
     for (guint i = 0; i < names->len; i++) {
         candidates[i].name = names->pdata[i];
         candidates[i].distance =
