@@ -11,21 +11,39 @@ debian_codename() {
     (. /etc/os-release && printf '%s\n' "${VERSION_CODENAME:-}")
 }
 
-# The address from which this machine takes its release's archive.  Origin is
-# known once "apt-get update" has run; before, the suite's name has to do.
-# The security archive and other vendors' archives do not hold what we need.
+# The archive of this release among those whose lists are on this machine:
+# the security archive and other vendors' do not hold what we need.
+mirror_from_lists() {
+    apt-get indextargets \
+        --format '$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)|$(LABEL)' \
+        'Created-By: Packages' 2>/dev/null |
+        awk -F'|' -v release="$1" '
+            $2 != release && $2 !~ /^(old)*stable$/ { next }
+            $3 == "main" && $4 == "Debian" && $5 == "Debian" {
+                print $1
+                exit
+            }'
+}
+
+# The same before "apt-get update" has ever run, from what it would fetch.
+# Debian's own archive is the one that has this release's updates as well.
+mirror_from_sources() {
+    apt-get --print-uris update 2>/dev/null |
+        sed -n "s|^'\(.*\)/dists/\([^/']*\)/InRelease'.*|\1 \2|p" |
+        awk -v release="$1" '
+            $2 == release || $2 ~ /^(old)*stable$/ { last = $1 }
+            $2 == release && !first { first = $1 }
+            $2 ~ /-updates$/ { updates[$1] = 1 }
+            last in updates && !best { best = last }
+            END { print best ? best : (first ? first : last) }'
+}
+
+# The address from which this machine takes its release's archive.
 apt_mirror() {
     local release uri
     release=$(debian_codename)
-    uri=$(apt-get indextargets \
-            --format '$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)|$(LABEL)' \
-            'Created-By: Packages' 2>/dev/null |
-        awk -F'|' -v release="$release" '
-            $2 != release && $2 !~ /^(oldoldstable|oldstable|stable)$/ { next }
-            $3 != "main" || $1 ~ /security/ { next }
-            $4 == "Debian" && $5 == "Debian" && !best { best = $1 }
-            $4 ~ /^(\$\(ORIGIN\))?$/ && !guess { guess = $1 }
-            END { print best ? best : guess }')
+    uri=$(mirror_from_lists "$release")
+    [ -n "$uri" ] || uri=$(mirror_from_sources "$release")
     [ -n "$uri" ] ||
         die "apt: no archive of $release main among this machine's sources;" \
             "add one to /etc/apt/sources.list"
