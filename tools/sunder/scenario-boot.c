@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utime.h>
+
+#include "scenario-boot.h"
+#include "scenario-keep.h"
+#include "scenario-lockstep.h"
+#include "snapshot.h"
+#include "agent/protocol.h"
+
+/* A loaded host without KVM needs tens of seconds; a hang needs an end. */
+#define BOOT_TIMEOUT_MS 180000
+
+/* Shared states kept; each takes about 70 MiB on disk. */
+#define BOOTED_MAX 12
+
+/*
+ * Machines that count instructions get one fixed seed, so that all scenarios
+ * share one state; a scenario's own seed goes into its fault rules.
+ */
+#define ICOUNT_SEED 1
+
+MachineSpec *scenario_spec(const Scenario *scenario, const char *kernel)
+{
+    MachineSpec *spec = machine_spec_new(scenario->machine);
+
+    spec->kernel = g_strdup(kernel ? kernel : scenario->kernel);
+    spec->append = g_strdup(scenario->append);
+    spec->memory = g_strdup(scenario->memory);
+    spec->cpus = scenario->cpus;
+    spec->icount = scenario->icount;
+    if (scenario->icount) {
+        spec->accel = MACHINE_ACCEL_TCG;
+        spec->seeded = true;
+        spec->seed = ICOUNT_SEED;
+    }
+    g_strfreev(spec->arguments);
+    spec->arguments = scenario->icount ?
+                      lockstep_arguments(scenario->arguments) :
+                      g_strdupv(scenario->arguments);
+    return spec;
+}
+
+/* Wait for the lock on @path, which whoever boots that state holds. */
+static int lock_state(const char *path, int cancel_fd, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+    struct pollfd cancel = { .fd = cancel_fd, .events = POLLIN };
+    int fd;
+
+    g_mkdir_with_parents(folder, 0700);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_FAILED,
+                    "%s: cannot open: %s", path, g_strerror(errno));
+        return -1;
+    }
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (poll(&cancel, 1, 100) > 0) {
+            g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_CANCELLED,
+                        "interrupted while another run boots the guest");
+            close(fd);
+            return -1;
+        }
+    }
+    return fd;
+}
+
+static char *snapshot_path(const char *name, const char *file)
+{
+    g_autofree char *root = snapshot_root();
+
+    return g_build_filename(root, name, file, NULL);
+}
+
+static time_t last_used(const char *name)
+{
+    g_autofree char *path = snapshot_path(name, "manifest.json");
+    struct stat info;
+
+    return stat(path, &info) ? 0 : info.st_mtime;
+}
+
+static int by_age(const void *a, const void *b)
+{
+    time_t x = last_used(*(char *const *)a);
+    time_t y = last_used(*(char *const *)b);
+
+    return x > y ? -1 : x < y;
+}
+
+/* Drop the shared states that nobody used for the longest time. */
+static void prune_states(void)
+{
+    g_auto(GStrv) names = snapshot_list();
+    g_autoptr(GPtrArray) booted = g_ptr_array_new();
+
+    for (char **name = names; *name; name++) {
+        if (g_str_has_prefix(*name, BOOTED_PREFIX)) {
+            g_ptr_array_add(booted, *name);
+        }
+    }
+    g_ptr_array_sort(booted, by_age);
+    for (guint i = BOOTED_MAX; i < booted->len; i++) {
+        snapshot_remove(booted->pdata[i], NULL);
+    }
+}
+
+static Machine *start(ScenarioRun *run, const MachineSpec *spec,
+                      const char *restore, GError **error)
+{
+    bool paused = restore && run->lockstep;
+    Machine *machine = machine_start(spec, restore,
+                                     paused ? MACHINE_START_PAUSED : 0, error);
+
+    if (machine) {
+        machine_set_cancel_fd(machine, run->options->cancel_fd);
+    }
+    return machine;
+}
+
+/* Boot afresh; the machine is run->machine even if the guest fails. */
+static bool boot(ScenarioRun *run, const MachineSpec *spec, GError **error)
+{
+    run->machine = start(run, spec, NULL, error);
+    return run->machine &&
+           machine_wait_ready(run->machine, BOOT_TIMEOUT_MS, error);
+}
+
+static bool warm_up(ScenarioRun *run, GError **error)
+{
+    AgentCommand command = {
+        .command = lockstep_warm_up(), .flags = AGENT_EXEC_NO_STDIN,
+    };
+    int status;
+
+    return machine_exec(run->machine, &command, -1, BOOT_TIMEOUT_MS, &status,
+                        error);
+}
+
+/*
+ * Boot and save as @name. A machine that cannot be saved is left running in
+ * @run, booted; otherwise it is gone and the state is there.
+ */
+static bool boot_and_save(ScenarioRun *run, const MachineSpec *spec,
+                          const char *name, GError **error)
+{
+    g_autoptr(GError) fault = NULL;
+
+    if (!boot(run, spec, error) ||
+        (run->lockstep && !warm_up(run, error))) {
+        return false;
+    }
+    machine_release_agent(run->machine);
+    if (!snapshot_save(run->machine, name, &fault)) {
+        g_autofree char *note = g_strdup_printf(
+            "The booted state could not be shared: %s\n", fault->message);
+        scenario_keep_note(run, note);
+        return true;
+    }
+    prune_states();
+    g_clear_pointer(&run->machine, machine_free);
+    return true;
+}
+
+static bool boot_shared(ScenarioRun *run, MachineSpec *spec, GError **error)
+{
+    g_autofree char *key = snapshot_key(spec, error);
+    g_autofree char *name = key ? g_strconcat(BOOTED_PREFIX, key, NULL) : NULL;
+    g_autofree char *root = snapshot_root();
+    g_autofree char *lock_name = g_strconcat(".", name, ".lock", NULL);
+    g_autofree char *lock_path = g_build_filename(root, lock_name, NULL);
+    g_autofree char *manifest = NULL;
+    bool ok = true;
+    int lock;
+
+    if (!key) {
+        return false;
+    }
+    lock = lock_state(lock_path, run->options->cancel_fd, error);
+    if (lock < 0) {
+        return false;
+    }
+    if (!snapshot_exists(name) || !snapshot_check(name, spec, NULL)) {
+        ok = boot_and_save(run, spec, name, error);
+    }
+    close(lock);
+    if (!ok || run->machine) {
+        return ok;
+    }
+    manifest = snapshot_path(name, "manifest.json");
+    utime(manifest, NULL);
+    run->machine = start(run, spec, name, error);
+    return run->machine &&
+           (run->lockstep ||
+            machine_wait_ready(run->machine, BOOT_TIMEOUT_MS, error));
+}
+
+bool scenario_boot(ScenarioRun *run, GError **error)
+{
+    g_autoptr(MachineSpec) spec = scenario_spec(run->scenario,
+                                                run->options->kernel);
+
+    g_free(spec->name);
+    spec->name = g_strdup_printf("scenario-%d", (int)getpid());
+    if (!machine_spec_resolve(spec, error)) {
+        return false;
+    }
+    if (run->options->cold && !run->lockstep) {
+        return boot(run, spec, error);
+    }
+    return boot_shared(run, spec, error);
+}
+
+bool scenario_migrate(ScenarioRun *run, GError **error)
+{
+    g_autoptr(MachineSpec) spec = machine_spec_copy(machine_spec(
+        run->machine));
+    g_autofree char *name = g_strdup_printf("migrate-%d", (int)getpid());
+    bool ok;
+
+    machine_release_agent(run->machine);
+    if (!snapshot_save(run->machine, name, error)) {
+        g_prefix_error(error, "migrate: cannot save the machine: ");
+        return false;
+    }
+    scenario_keep_logs(run);
+    scenario_keep_console(run);
+    if (run->lockstep) {
+        lockstep_disconnect(run->lockstep);
+    }
+    g_clear_pointer(&run->machine, machine_free);
+    run->migrations++;
+    run->console_start = 0;
+    run->machine = start(run, spec, name, error);
+    ok = run->machine && (run->lockstep ||
+                          machine_wait_ready(run->machine, BOOT_TIMEOUT_MS,
+                                             error));
+    snapshot_remove(name, NULL);
+    if (!ok) {
+        g_prefix_error(error, "migrate: the saved machine does not start: ");
+    }
+    return ok;
+}
