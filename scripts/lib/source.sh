@@ -121,6 +121,8 @@ prepare_source() {
     need_space "${tree%/*}" 3000 'the emulator'
     work=$tree.new
     rm -rf "$work"
+    # shellcheck disable=SC2064
+    trap "rm -rf '$work'" EXIT
     note "unpacking $from"
     unpack_into "$from" "$work"
     check_version "$work" "$from"
@@ -129,5 +131,6 @@ prepare_source() {
     printf '%s\n' "$id" >"$work/.sunder/source"
     rm -rf "$tree"
     mv "$work" "$tree"
+    trap - EXIT
     rm -f "$work.log"
 }
