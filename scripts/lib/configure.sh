@@ -1,8 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Configure and build the overlaid QEMU.  Sourced after common.sh.
 
-EMULATOR_PROGRAMS='qemu-system-x86_64 qemu-img qemu-io qemu-nbd
-    storage-daemon/qemu-storage-daemon tests/qtest/qos-test sunder-qtests'
+# emulator_programs VARIANT: what ninja is to make.  The variants only serve
+# our own tests.
+emulator_programs() {
+    printf '%s\n' qemu-system-x86_64 qemu-img sunder-qtests
+    case $1 in
+    plain)
+        printf '%s\n' qemu-io qemu-nbd tests/qtest/qos-test \
+            storage-daemon/qemu-storage-daemon
+        ;;
+    esac
+}
 
 # configure_args VARIANT: one argument a line.  Debugging information would
 # take a third of the time; our own files have it (hw/meson.build).
@@ -34,7 +43,7 @@ configure_args() {
 --python=/usr/bin/python3
 END
     case $1 in
-    asan) printf '%s\n' --enable-asan --enable-ubsan ;;
+    asan) printf '%s\n' --enable-asan --enable-ubsan -Doptimization=1 ;;
     gcov) printf '%s\n' --enable-gcov ;;
     esac
     if command -v ccache >/dev/null; then
@@ -88,10 +97,10 @@ configure_emulator() {
 
 # Ninja's own progress goes to the terminal; it says what failed.
 build_emulator() {
-    local out=$1 jobs=$2
+    local out=$1 variant=$2 jobs=$3
     ccache_settings "${out%/*}"
-    # shellcheck disable=SC2086
-    ninja -C "$out" -j "$jobs" $EMULATOR_PROGRAMS </dev/null ||
+    # shellcheck disable=SC2046
+    ninja -C "$out" -j "$jobs" $(emulator_programs "$variant") </dev/null ||
         die "the emulator does not build; the compiler's words are above"
     link_firmware "$out"
 }
@@ -101,7 +110,7 @@ publish_emulator() {
     local dir=$1 out=$2 variant=$3 program
     [ "$variant" = plain ] || dir=$dir/$variant
     mkdir -p "$dir"
-    for program in $EMULATOR_PROGRAMS; do
+    for program in $(emulator_programs "$variant"); do
         [ -x "$out/$program" ] || continue
         ln -sfn "$out/$program" "$dir/${program##*/}"
     done
