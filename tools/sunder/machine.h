@@ -24,6 +24,8 @@
 #ifndef SUNDER_MACHINE_H
 #define SUNDER_MACHINE_H
 
+#include <sys/types.h>
+
 #include "agent.h"
 #include "error.h"
 #include "qmp.h"
@@ -61,23 +63,34 @@ const char *machine_ending_text(MachineEnding ending);
 /* $XDG_RUNTIME_DIR/sunder or /tmp/sunder-UID: made, mode and owner checked. */
 char *machine_state_root(GError **error);
 
+typedef enum MachineStartFlags {
+    MACHINE_START_DETACHED = 1 << 0, /* does not die with this process */
+    MACHINE_START_PAUSED = 1 << 1,   /* virtual CPUs wait for QMP "cont" */
+} MachineStartFlags;
+
 /*
  * Start the machine that @spec describes (resolved here; the caller keeps it).
- * Returns when QMP answers and, for a new machine, virtual CPUs run.
+ * Returns when QMP answers and, unless paused, virtual CPUs run.
  * With @restore, the name of a snapshot, RAM, devices and disks come from
  * there; the spec must be the snapshot's own (snapshot.h).
  */
 Machine *machine_start(const MachineSpec *spec, const char *restore,
-                       GError **error);
+                       MachineStartFlags flags, GError **error);
 
 /* A machine that runs; an unknown @name gives an error that lists them. */
 Machine *machine_open(const char *name, GError **error);
 
+/* What an ended machine left behind: for its logs and machine_report(). */
+Machine *machine_open_ended(const char *name, GError **error);
+
 void machine_free(Machine *machine);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Machine, machine_free)
 
-/* Let it outlive this process; the Machine becomes a visitor. */
-bool machine_detach(Machine *machine, GError **error);
+/*
+ * Let a machine started with MACHINE_START_DETACHED outlive its owner:
+ * machine_free() will only let go of it, and no longer ends it.
+ */
+void machine_detach(Machine *machine);
 
 /* Keep the state directory when the owner is freed, for its logs. */
 void machine_keep_state(Machine *machine);
@@ -85,6 +98,7 @@ void machine_keep_state(Machine *machine);
 const char *machine_name(const Machine *machine);
 const char *machine_directory(const Machine *machine);
 char *machine_path(const Machine *machine, const char *file);
+pid_t machine_pid(const Machine *machine);
 const MachineSpec *machine_spec(const Machine *machine);
 
 /* Connected on first use: the owner's monitor, or that of the verbs. */

@@ -84,9 +84,6 @@ guint64 qmp_send(Qmp *qmp, const char *command, JsonObject *arguments,
 /* Wait for the reply to @id, which qmp_send() gave; as qmp_execute(). */
 JsonNode *qmp_reply(Qmp *qmp, guint64 id, int timeout_ms, GError **error);
 
-/* Send one line of the caller's own; its reply is left to qmp_take_line(). */
-bool qmp_send_line(Qmp *qmp, const char *line, GError **error);
-
 /*
  * Read what arrives within @timeout_ms: returns as soon as one message has
  * been taken in. False with @error QMP_ERROR_TIMEOUT or QMP_ERROR_CLOSED.

@@ -70,6 +70,11 @@ char **machine_spec_argv(const MachineSpec *spec, const char *directory,
 /* @argv as a line that a shell reads back as the same arguments. */
 char *machine_argv_quote(char *const *argv);
 
+/* "tcg", "kvm" or "auto" */
+bool machine_accel_parse(const char *text, MachineAccel *accel,
+                         GError **error);
+const char *machine_accel_text(MachineAccel accel);
+
 /* Whether KVM can run a stock kernel here; if not, *@why (static) says why. */
 bool machine_kvm_usable(const char **why);
 

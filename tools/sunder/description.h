@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Machine descriptions: machines/NAME.cfg
+ *
+ * A file in the form of QEMU's -readconfig, which reads it as it is. Sunder
+ * itself looks at the comments alone:
+ *
+ *   # What the machine is for.        the first comment line
+ *   # sunder: disk NODE SIZE          directives, anywhere
+ *
+ * A disk directive makes an empty, sparse disk of SIZE (bytes, or with K, M,
+ * G, T behind) for the machine's life and gives it to QEMU as the block node
+ * NODE, which a [device] section names with drive = "NODE".
+ */
+#ifndef SUNDER_DESCRIPTION_H
+#define SUNDER_DESCRIPTION_H
+
+#include <glib.h>
+
+/* A disk may be this large: what a signed file offset holds, and sane. */
+#define DESCRIPTION_DISK_MAX (G_GUINT64_CONSTANT(64) << 40)
+
+typedef struct DescriptionDisk {
+    char *node;
+    guint64 size;       /* bytes */
+} DescriptionDisk;
+
+typedef struct Description {
+    char *path;         /* absolute */
+    char *name;         /* the file's, without .cfg */
+    char *purpose;      /* the first comment line; "" if there is none */
+    char *text;         /* the whole file */
+    GPtrArray *disks;   /* DescriptionDisk */
+} Description;
+
+void description_free(Description *description);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Description, description_free)
+
+/*
+ * Load @machine: a name looked up in the folder of machines, or a path (which
+ * holds a '/' or ends in .cfg). Unknown: an error that lists those there are.
+ */
+Description *description_load(const char *machine, GError **error);
+
+/* The same from text; @path is kept for messages. */
+Description *description_parse(const char *path, const char *text,
+                               GError **error);
+
+/* "512M" and the like to bytes; no sign, no fraction. */
+gboolean description_parse_size(const char *text, guint64 *bytes,
+                                GError **error);
+
+/* Names of the machines in the folder, sorted. */
+char **description_names(void);
+
+#endif /* SUNDER_DESCRIPTION_H */

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A virtual machine: talking to it, and noticing that it ends meanwhile
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/protocol.h"
+#include "machine-private.h"
+
+#define QMP_TIMEOUT_MS      10000
+#define AGENT_LOCK_POLL_MS  20
+
+/* The agent's SYNC is repeated from agent_dispatch(), so call it that often. */
+#define TURN_MAX_MS         500
+
+/* What a command that was killed may still take to end */
+#define KILL_GRACE_MS       2000
+
+void machine_set_deadline(Machine *machine, int timeout_ms)
+{
+    machine->deadline = deadline_after(timeout_ms);
+    machine->deadline_ms = timeout_ms;
+}
+
+void machine_set_cancel_fd(Machine *machine, int cancel_fd)
+{
+    machine->cancel_fd = cancel_fd;
+}
+
+Qmp *machine_qmp(Machine *machine, GError **error)
+{
+    if (!machine->qmp) {
+        g_autofree char *path = machine_path(machine, MACHINE_QMP);
+
+        machine->qmp = qmp_connect(path, QMP_TIMEOUT_MS, error);
+        if (!machine->qmp) {
+            g_prefix_error(error, "%s: ", machine->name);
+            return NULL;
+        }
+        qmp_set_event_callback(machine->qmp, machine_note_event, machine);
+    }
+    return machine->qmp;
+}
+
+static bool readable(int fd)
+{
+    struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+
+    return fd >= 0 && poll(&pollfd, 1, 0) > 0;
+}
+
+static bool machine_fail_cancelled(GError **error)
+{
+    g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_CANCELLED, "interrupted");
+    return false;
+}
+
+static bool machine_fail_deadline(Machine *machine, GError **error)
+{
+    bool booted = machine->agent && agent_synced(machine->agent);
+    g_autofree char *tail = booted ? NULL
+                                   : machine_console_tail(machine, 10);
+
+    g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_TIMEOUT,
+                "%s: the time of %g s is over%s%s", machine->name,
+                machine->deadline_ms / 1e3,
+                booted ? "" : " before the guest's agent answered; last "
+                "lines of the console:\n", tail ? tail : "");
+    return false;
+}
+
+static bool machine_fail_times(Machine *machine, GError **error)
+{
+    if (readable(machine->cancel_fd)) {
+        return machine_fail_cancelled(error);
+    }
+    if (deadline_left(machine->deadline) == 0) {
+        return machine_fail_deadline(machine, error);
+    }
+    return true;
+}
+
+/* Whoever holds this lock may use the agent; it ends with the process. */
+static bool machine_lock_agent(Machine *machine, GError **error)
+{
+    g_autofree char *path = machine_path(machine, MACHINE_AGENT_LOCK);
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0) {
+        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_FAILED, "%s: %s", path,
+                    g_strerror(errno));
+        return false;
+    }
+    while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+        struct pollfd cancel = { .fd = machine->cancel_fd, .events = POLLIN };
+
+        if (!machine_fail_times(machine, error)) {
+            g_prefix_error(error, "waiting for another command that uses the "
+                           "guest's agent: ");
+            close(fd);
+            return false;
+        }
+        poll(&cancel, 1, AGENT_LOCK_POLL_MS);
+    }
+    machine->agent_lock = fd;
+    return true;
+}
+
+Agent *machine_agent(Machine *machine, GError **error)
+{
+    if (!machine->agent) {
+        g_autofree char *path = machine_path(machine, MACHINE_AGENT);
+
+        if (!machine_lock_agent(machine, error)) {
+            return NULL;
+        }
+        machine->agent = agent_open(path, error);
+        if (!machine->agent) {
+            machine_release_agent(machine);
+        }
+    }
+    return machine->agent;
+}
+
+void machine_release_agent(Machine *machine)
+{
+    g_clear_pointer(&machine->agent, agent_free);
+    if (machine->agent_lock >= 0) {
+        close(machine->agent_lock);
+        machine->agent_lock = -1;
+    }
+}
+
+/* Take in all that QMP has; false once the emulator has closed it. */
+static bool machine_dispatch_qmp(Machine *machine)
+{
+    g_autoptr(GError) why = NULL;
+
+    while (qmp_receive(machine->qmp, 0, &why)) {
+    }
+    if (!g_error_matches(why, QMP_ERROR, QMP_ERROR_TIMEOUT)) {
+        machine->qmp_closed = true;
+    }
+    return !machine->qmp_closed;
+}
+
+static void machine_poll(Machine *machine, int timeout_ms, int extra_fd)
+{
+    struct pollfd pollfds[] = {
+        { .fd = qmp_fd(machine->qmp), .events = POLLIN },
+        { .fd = machine->cancel_fd, .events = POLLIN },
+        { .fd = extra_fd, .events = POLLIN },
+        { .fd = -1 },
+    };
+    int left = deadline_left(machine->deadline);
+    int wait = timeout_ms < 0 ? TURN_MAX_MS : MIN(timeout_ms, TURN_MAX_MS);
+
+    if (machine->agent) {
+        pollfds[3].fd = agent_fd(machine->agent);
+        pollfds[3].events = agent_events(machine->agent);
+    }
+    poll(pollfds, G_N_ELEMENTS(pollfds), left < 0 ? wait : MIN(wait, left));
+}
+
+bool machine_iterate(Machine *machine, int timeout_ms, int extra_fd,
+                     GError **error)
+{
+    bool agent_good = true, qmp_good;
+
+    if (!machine_qmp(machine, error)) {
+        if (machine_ending(machine) != MACHINE_RUNNING) {
+            g_clear_error(error);
+            return machine_fail_ended(machine, error);
+        }
+        return false;
+    }
+    if (!machine->qmp_closed) {
+        machine_poll(machine, timeout_ms, extra_fd);
+    }
+    /* QMP first: when it is closed, what the agent still sent is all. */
+    qmp_good = !machine->qmp_closed && machine_dispatch_qmp(machine);
+    if (machine->agent) {
+        agent_good = agent_dispatch(machine->agent, qmp_good ? error : NULL);
+    }
+    if (!qmp_good) {
+        return machine_fail_ended(machine, error);
+    }
+    return agent_good && machine_fail_times(machine, error);
+}
+
+/* Read what the command may take of its input; -1 once there is no more. */
+static int machine_forward_input(Machine *machine, uint32_t id, int input)
+{
+    size_t room = agent_input_room(machine->agent, id);
+    char buffer[16384];
+    ssize_t got;
+
+    if (!room || !readable(input)) {
+        return input;
+    }
+    got = read(input, buffer, MIN(room, sizeof(buffer)));
+    if (got > 0) {
+        agent_input(machine->agent, id, buffer, (size_t)got);
+    } else if (got == 0 || (errno != EINTR && errno != EAGAIN)) {
+        agent_input_end(machine->agent, id);
+        return -1;
+    }
+    return input;
+}
+
+static bool machine_fail_command(const char *message, GError **error)
+{
+    g_set_error_literal(error, SUNDER_ERROR, SUNDER_ERROR_FAILED,
+                        message ? message : "the guest's agent gave no "
+                        "status");
+    return false;
+}
+
+/* The command has not ended in time: kill it, but keep the machine. */
+static bool machine_fail_slow(Machine *machine, uint32_t id, int timeout_ms,
+                              GError **error)
+{
+    gint64 grace = deadline_after(KILL_GRACE_MS);
+
+    agent_signal(machine->agent, id, SIGKILL);
+    while (!agent_finished(machine->agent, id, NULL, NULL) &&
+           deadline_left(grace) > 0 &&
+           machine_iterate(machine, deadline_left(grace), -1, NULL)) {
+    }
+    g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_TIMEOUT,
+                "%s: the command did not end within %g s and was killed",
+                machine->name, timeout_ms / 1e3);
+    return false;
+}
+
+bool machine_exec(Machine *machine, const AgentCommand *command, int input,
+                  int timeout_ms, int *status, GError **error)
+{
+    gint64 deadline = deadline_after(timeout_ms);
+    Agent *agent = machine_agent(machine, error);
+    uint32_t id = agent ? agent_start(agent, command, error) : 0;
+    const char *message;
+
+    if (!id) {
+        return false;
+    }
+    while (!agent_finished(agent, id, status, &message)) {
+        g_autoptr(GError) why = NULL;
+        bool wants = agent_input_room(agent, id) > 0;
+
+        if (deadline_left(deadline) == 0) {
+            return machine_fail_slow(machine, id, timeout_ms, error);
+        }
+        if (!machine_iterate(machine, deadline_left(deadline),
+                             wants ? input : -1, &why) &&
+            !agent_finished(agent, id, NULL, NULL)) {
+            g_propagate_error(error, g_steal_pointer(&why));
+            return false;
+        }
+        if (input >= 0) {
+            input = machine_forward_input(machine, id, input);
+        }
+    }
+    if (*status == -1) {
+        return machine_fail_command(message, error);
+    }
+    agent_forget(agent, id);
+    return true;
+}
+
+bool machine_wait_ready(Machine *machine, int timeout_ms, GError **error)
+{
+    AgentCommand command = { .command = ":", .flags = AGENT_EXEC_NO_STDIN };
+    int status;
+
+    return machine_exec(machine, &command, -1, timeout_ms, &status, error);
+}
+
+JsonObject *machine_wait_event(Machine *machine, const char *name,
+                               QmpMatch match, void *opaque, int timeout_ms,
+                               GError **error)
+{
+    gint64 deadline = deadline_after(timeout_ms);
+    Qmp *qmp = machine_qmp(machine, error);
+
+    while (qmp) {
+        g_autoptr(GError) why = NULL;
+        JsonObject *event = qmp_wait_event(qmp, name, match, opaque, 0, &why);
+
+        if (event) {
+            return event;
+        }
+        if (deadline_left(deadline) == 0) {
+            g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_TIMEOUT,
+                        "%s: no event %s within %g s", machine->name,
+                        name ? name : "at all", timeout_ms / 1e3);
+            return NULL;
+        }
+        if (!machine_iterate(machine, deadline_left(deadline), -1, error)) {
+            return NULL;
+        }
+    }
+    return NULL;
+}
