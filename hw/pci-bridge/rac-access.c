@@ -103,9 +103,6 @@ static void wait_for_completion(RacResource *r, const RacAccess *a,
         : (uint64_t)r->controller->completion_timeout_ms * SCALE_MS;
     uint64_t waited;
 
-    if (!r->entry || is_posted(r, a)) {
-        return;
-    }
     waited = a->from_cpu ? rac_wait(ns, r->guard) : 0;
     if (r->entry) {
         r->entry->counters.timeouts++;
@@ -142,6 +139,9 @@ static void answer_with_fault(RacResource *r, RacAccess *a,
         return;
     }
     if (outcome == RAC_OUTCOME_COMPLETION_TIMEOUT) {
+        if (!r->entry || is_posted(r, a)) {
+            return;             /* nobody waits, so nobody notices */
+        }
         wait_for_completion(r, a, firing);
     }
     note_fault(r, a, outcome);
@@ -174,7 +174,8 @@ static void access_with_rules(RacResource *r, RacAccess *a)
     if (delay && a->from_cpu) {
         rac_wait(delay, r->guard);
     }
-    if (!r->entry) {
+    if (!r->entry || r->entry->labelled) {
+        /* during the wait it was unplugged or labelled */
         fake_response(r, a);
         return;
     }

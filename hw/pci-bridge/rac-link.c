@@ -149,26 +149,62 @@ void rac_port_update_isolation(SunderRacPort *port, RacReason reason)
     send_link_event(port);
 }
 
-/* What pcie_cap_slot_event() does, for events that QEMU has none of. */
-static void raise_slot_event(PCIDevice *d, uint16_t event)
+static void notify(PCIDevice *d)
 {
-    uint8_t *exp_cap = d->config + d->exp.exp_cap;
-    uint16_t control = pci_get_word(exp_cap + PCI_EXP_SLTCTL);
-    uint16_t status = pci_get_word(exp_cap + PCI_EXP_SLTSTA) | event;
-    bool notified = (control & PCI_EXP_SLTCTL_HPIE) &&
-                    (status & control & PCI_EXP_HP_EV_SUPPORTED);
-
-    pci_set_word(exp_cap + PCI_EXP_SLTSTA, status);
-    if (notified == d->exp.hpev_notified) {
-        return;
-    }
-    d->exp.hpev_notified = notified;
     if (msix_enabled(d)) {
         msix_notify(d, pcie_cap_flags_get_vector(d));
     } else if (msi_enabled(d)) {
         msi_notify(d, pcie_cap_flags_get_vector(d));
     } else if (pci_intx(d) != -1) {
-        pci_set_irq(d, notified);
+        pci_set_irq(d, 1);
+    }
+}
+
+/* What pcie_cap_slot_event() does, which QEMU keeps to itself. */
+static void raise_presence_changed(PCIDevice *d)
+{
+    uint8_t *exp_cap = d->config + d->exp.exp_cap;
+    uint16_t control = pci_get_word(exp_cap + PCI_EXP_SLTCTL);
+
+    pci_word_test_and_set_mask(exp_cap + PCI_EXP_SLTSTA,
+                               PCI_EXP_SLTSTA_PDC);
+    if (!d->exp.hpev_notified && (control & PCI_EXP_SLTCTL_HPIE) &&
+        (control & PCI_EXP_SLTCTL_PDCE)) {
+        d->exp.hpev_notified = true;
+        notify(d);
+    }
+}
+
+/*
+ * Data Link Layer State Changed has its enable and its status in bits of
+ * different place, so QEMU's slot events, whose bits agree, leave it out.
+ */
+static bool link_change_is_pending(PCIDevice *d)
+{
+    uint8_t *exp_cap = d->config + d->exp.exp_cap;
+    uint16_t control = pci_get_word(exp_cap + PCI_EXP_SLTCTL);
+    uint16_t status = pci_get_word(exp_cap + PCI_EXP_SLTSTA);
+
+    return (control & PCI_EXP_SLTCTL_HPIE) &&
+           (control & PCI_EXP_SLTCTL_DLLSCE) &&
+           (status & PCI_EXP_SLTSTA_DLLSC);
+}
+
+void rac_port_update_link_change(SunderRacPort *port)
+{
+    PCIDevice *d = PCI_DEVICE(port);
+    bool pending = link_change_is_pending(d);
+    bool before = port->link_change_notified;
+
+    port->link_change_notified = pending;
+    if (pending && !before) {
+        notify(d);
+    } else if (pending && !msix_enabled(d) && !msi_enabled(d)) {
+        /* QEMU's slot took the line down for events of its own */
+        notify(d);
+    } else if (before && !pending && !d->exp.hpev_notified &&
+               !msix_enabled(d) && !msi_enabled(d)) {
+        pci_irq_deassert(d);
     }
 }
 
@@ -177,7 +213,6 @@ void rac_port_show_link(SunderRacPort *port, bool active,
 {
     PCIDevice *d = PCI_DEVICE(port);
     uint8_t *exp_cap = d->config + d->exp.exp_cap;
-    uint16_t event = PCI_EXP_SLTSTA_DLLSC;
 
     if (active) {
         pci_word_test_and_set_mask(exp_cap + PCI_EXP_LNKSTA,
@@ -186,8 +221,9 @@ void rac_port_show_link(SunderRacPort *port, bool active,
         pci_word_test_and_clear_mask(exp_cap + PCI_EXP_LNKSTA,
                                      PCI_EXP_LNKSTA_DLLLA);
     }
+    pci_word_test_and_set_mask(exp_cap + PCI_EXP_SLTSTA,
+                               PCI_EXP_SLTSTA_DLLSC);
     if (presence_changed) {
-        event |= PCI_EXP_SLTSTA_PDC;
         if (port->link_present) {
             pci_word_test_and_set_mask(exp_cap + PCI_EXP_SLTSTA,
                                        PCI_EXP_SLTSTA_PDS);
@@ -195,8 +231,9 @@ void rac_port_show_link(SunderRacPort *port, bool active,
             pci_word_test_and_clear_mask(exp_cap + PCI_EXP_SLTSTA,
                                          PCI_EXP_SLTSTA_PDS);
         }
+        raise_presence_changed(d);
     }
-    raise_slot_event(d, event);
+    rac_port_update_link_change(port);
 }
 
 static bool slot_is_populated(SunderRacPort *port)
@@ -246,6 +283,9 @@ void rac_port_reset_link(SunderRacPort *port)
     g_clear_pointer(&port->link_rule, g_free);
     pci_word_test_and_clear_mask(exp_cap + PCI_EXP_SLTSTA,
                                  PCI_EXP_SLTSTA_DLLSC);
+    pci_word_test_and_clear_mask(exp_cap + PCI_EXP_SLTCTL,
+                                 PCI_EXP_SLTCTL_DLLSCE);
+    port->link_change_notified = false;
     if (port->isolated) {
         port->link_up = true;
         port->link_present = true;
@@ -262,6 +302,7 @@ void rac_port_reset_link(SunderRacPort *port)
 void rac_port_load_isolation(SunderRacPort *port)
 {
     port->isolated = !port->link_up || rac_dpc_triggered(port);
+    port->link_change_notified = link_change_is_pending(PCI_DEVICE(port));
     set_isolation_regions(port, port->isolated);
 }
 
@@ -370,6 +411,10 @@ bool rac_port_add_link(SunderRacPort *port, Error **errp)
     /* the link's state need not agree in a migration */
     pci_word_test_and_clear_mask(d->cmask + d->exp.exp_cap + PCI_EXP_LNKSTA,
                                  PCI_EXP_LNKSTA_DLLLA);
+    pci_word_test_and_set_mask(d->wmask + d->exp.exp_cap + PCI_EXP_SLTCTL,
+                               PCI_EXP_SLTCTL_DLLSCE);
+    pci_word_test_and_set_mask(d->w1cmask + d->exp.exp_cap + PCI_EXP_SLTSTA,
+                               PCI_EXP_SLTSTA_DLLSC);
     /* Link Capabilities bit 19: the port can report Surprise Down */
     pci_long_test_and_set_mask(d->config + d->exp.exp_cap + PCI_EXP_LNKCAP,
                                PCI_EXP_LNKCAP_SDERC);

@@ -84,6 +84,7 @@ static void port_write_config(PCIDevice *d, uint32_t address,
     uint16_t old_dpc = port->dpc ? dpc_control(port) : 0;
 
     write_config_keeping_card(d, address, value, len);
+    rac_port_update_link_change(port);
     rac_dpc_write_config(port, old_dpc, address, len);
     if ((~bridge_control & pci_get_word(d->config + PCI_BRIDGE_CONTROL) &
          PCI_BRIDGE_CTL_BUS_RESET) && !port->isolated) {

@@ -94,6 +94,7 @@ struct SunderRacPort {
     MemoryRegion isolation_memory;
     MemoryRegion isolation_io;
     bool isolated;
+    bool link_change_notified;  /* its interrupt has been sent */
     bool peeking;               /* the port itself reads below */
 
     /* interrupts */
@@ -159,6 +160,8 @@ void rac_port_load_isolation(SunderRacPort *port);
 /* Data Link Layer Link Active in Link Status, and its change event. */
 void rac_port_show_link(SunderRacPort *port, bool active,
                         bool presence_changed);
+/* Sends or ends the interrupt of that event, after any change. */
+void rac_port_update_link_change(SunderRacPort *port);
 bool rac_port_is_contained(const SunderRacPort *port);
 
 /* rac-dpc.c */

@@ -134,9 +134,6 @@ static void record_timeout(RacResource *r, const RacAccess *a)
     unsigned bit = rp_pio_bit(r->entry->space, RP_PIO_CTO);
     uint32_t header[4];
 
-    if (is_posted(r, a)) {
-        return;                 /* nobody waits, nobody notices */
-    }
     request_header(f, r, a, header);
     if (!rac_dpc_rp_pio(f->port, bit, header)) {
         record_error(f->port, PCI_DEVICE(f->port), PCI_ERR_UNC_COMP_TIME,
