@@ -16,6 +16,7 @@
  * below can also come from it. --json tells them apart.
  */
 enum {
+    EXIT_REFUSED = 1,     /* the emulator refused: no such point, ... */
     EXIT_USAGE = 2,       /* the command line cannot be understood */
     EXIT_SKIPPED = 77,    /* what it needs is not on this host */
     EXIT_TIMEOUT = 124,   /* the time given ran out */

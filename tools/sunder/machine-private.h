@@ -27,8 +27,8 @@ struct Machine {
     FILE *faults_log;
     Agent *agent;
     int agent_lock;         /* descriptor of MACHINE_AGENT_LOCK, or -1 */
+    gint64 begun_us;        /* when this Machine was made */
     gint64 deadline;
-    int deadline_ms;        /* as it was set, for messages */
     int cancel_fd;
     MachineEnding ending;   /* as the emulator's events told */
     bool exited;            /* our child has been waited for */

@@ -15,6 +15,11 @@
 /* How far back in a log we look: some hundred lines. */
 #define TAIL_BYTES    65536
 #define REPORT_LINES  30
+
+/* A panic with its registers and call trace */
+#define REPORT_PANIC_LINES  80
+#define REPORT_BEFORE_PANIC 5
+
 #define REAP_POLL_US  1000
 
 /* What Linux prints first of all (kernel/panic.c) */
@@ -216,18 +221,31 @@ static void report_add_exit(const Machine *machine, GString *report)
     }
 }
 
+/* A panic's first line says most: from shortly before it, if it is there. */
+static char **report_from_panic(char **lines)
+{
+    for (char **line = lines; *line; line++) {
+        if (strstr(*line, PANIC_TEXT)) {
+            return line - MIN(line - lines, REPORT_BEFORE_PANIC);
+        }
+    }
+    return lines;
+}
+
 static void report_add_log(const Machine *machine, GString *report,
-                           const char *title, const char *file)
+                           const char *title, const char *file, bool panic)
 {
     g_autofree char *path = machine_path(machine, file);
-    g_autofree char *tail = tail_lines(path, REPORT_LINES);
+    g_autofree char *tail = tail_lines(path, panic ? REPORT_PANIC_LINES
+                                                   : REPORT_LINES);
     g_auto(GStrv) lines = g_strsplit(tail, "\n", -1);
 
     if (!*tail) {
         return;
     }
     g_string_append_printf(report, "\n%s:", title);
-    for (char **line = lines; *line; line++) {
+    for (char **line = panic ? report_from_panic(lines) : lines; *line;
+         line++) {
         g_string_append_printf(report, "\n  | %s", *line);
     }
 }
@@ -240,9 +258,10 @@ char *machine_report(Machine *machine)
     g_string_append_printf(report, "%s: %s", machine->name,
                            report_sentence(ending));
     report_add_exit(machine, report);
-    report_add_log(machine, report, "the emulator said", MACHINE_QEMU_LOG);
+    report_add_log(machine, report, "the emulator said", MACHINE_QEMU_LOG,
+                   false);
     report_add_log(machine, report, "last lines of the console",
-                   MACHINE_CONSOLE_LOG);
+                   MACHINE_CONSOLE_LOG, ending == MACHINE_PANICKED);
     return g_string_free(report, FALSE);
 }
 

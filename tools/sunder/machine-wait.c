@@ -21,10 +21,12 @@
 /* What a command that was killed may still take to end */
 #define KILL_GRACE_MS       2000
 
+/* Between the agent's socket and QMP's when the emulator exits */
+#define AGENT_LOST_MS       3000
+
 void machine_set_deadline(Machine *machine, int timeout_ms)
 {
     machine->deadline = deadline_after(timeout_ms);
-    machine->deadline_ms = timeout_ms;
 }
 
 void machine_set_cancel_fd(Machine *machine, int cancel_fd)
@@ -67,14 +69,15 @@ static bool machine_fail_deadline(Machine *machine, GError **error)
                                    : machine_console_tail(machine, 10);
 
     g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_TIMEOUT,
-                "%s: the time of %g s is over%s%s", machine->name,
-                machine->deadline_ms / 1e3,
-                booted ? "" : " before the guest's agent answered; last "
+                "%s: out of time after %.1f s%s%s", machine->name,
+                (double)(g_get_monotonic_time() - machine->begun_us) / 1e6,
+                booted ? "" : ", before the guest's agent answered; last "
                 "lines of the console:\n", tail ? tail : "");
     return false;
 }
 
-static bool machine_fail_times(Machine *machine, GError **error)
+/* False, with @error set, when a wait must end now. */
+static bool machine_check_times(Machine *machine, GError **error)
 {
     if (readable(machine->cancel_fd)) {
         return machine_fail_cancelled(error);
@@ -100,7 +103,7 @@ static bool machine_lock_agent(Machine *machine, GError **error)
     while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
         struct pollfd cancel = { .fd = machine->cancel_fd, .events = POLLIN };
 
-        if (!machine_fail_times(machine, error)) {
+        if (!machine_check_times(machine, error)) {
             g_prefix_error(error, "waiting for another command that uses the "
                            "guest's agent: ");
             close(fd);
@@ -168,10 +171,32 @@ static void machine_poll(Machine *machine, int timeout_ms, int extra_fd)
     poll(pollfds, G_N_ELEMENTS(pollfds), left < 0 ? wait : MIN(wait, left));
 }
 
+/*
+ * The agent's socket was closed. As a rule the emulator is on its way out and
+ * closes QMP next; only if it does not, the connection alone was lost.
+ */
+static bool machine_lost_agent(Machine *machine, GError **error)
+{
+    gint64 grace = deadline_after(AGENT_LOST_MS);
+
+    while (deadline_left(grace) > 0) {
+        struct pollfd pollfd = {
+            .fd = qmp_fd(machine->qmp), .events = POLLIN,
+        };
+
+        poll(&pollfd, 1, deadline_left(grace));
+        if (!machine_dispatch_qmp(machine)) {
+            g_clear_error(error);
+            return machine_fail_ended(machine, error);
+        }
+    }
+    return false;
+}
+
 bool machine_iterate(Machine *machine, int timeout_ms, int extra_fd,
                      GError **error)
 {
-    bool agent_good = true, qmp_good;
+    bool qmp_good;
 
     if (!machine_qmp(machine, error)) {
         if (machine_ending(machine) != MACHINE_RUNNING) {
@@ -185,13 +210,15 @@ bool machine_iterate(Machine *machine, int timeout_ms, int extra_fd,
     }
     /* QMP first: when it is closed, what the agent still sent is all. */
     qmp_good = !machine->qmp_closed && machine_dispatch_qmp(machine);
-    if (machine->agent) {
-        agent_good = agent_dispatch(machine->agent, qmp_good ? error : NULL);
+    if (machine->agent &&
+        !agent_dispatch(machine->agent, qmp_good ? error : NULL) &&
+        qmp_good) {
+        return machine_lost_agent(machine, error);
     }
     if (!qmp_good) {
         return machine_fail_ended(machine, error);
     }
-    return agent_good && machine_fail_times(machine, error);
+    return machine_check_times(machine, error);
 }
 
 /* Read what the command may take of its input; -1 once there is no more. */

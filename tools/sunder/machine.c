@@ -37,6 +37,7 @@ static Machine *machine_new(const char *name, const char *directory)
     machine->agent_lock = -1;
     machine->cancel_fd = -1;
     machine->deadline = DEADLINE_NEVER;
+    machine->begun_us = g_get_monotonic_time();
     return machine;
 }
 

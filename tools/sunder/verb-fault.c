@@ -282,16 +282,19 @@ static void fault_print_point(JsonArray *array, guint i, JsonNode *element,
     const char *prefix = opaque;
     JsonObject *point = json_node_get_object(element);
     const char *name = json_object_get_string_member(point, "name");
-    int64_t length = json_object_get_int_member(point, "length");
+    uint64_t length = (uint64_t)json_object_get_int_member(point, "length");
 
     if (prefix && !g_str_has_prefix(name, prefix)) {
         return;
     }
     printf("%s", name);
-    if (length) {
-        printf(" (%" PRId64 " bytes)", length);
+    if (length == UINT64_MAX) {
+        printf(" (any address)\n");
+    } else if (length) {
+        printf(" (%" PRIu64 " bytes)\n", length);
+    } else {
+        printf("\n");
     }
-    printf("\n");
     if (prefix) {
         json_array_foreach_element(
             json_object_get_array_member(point, "outcomes"),

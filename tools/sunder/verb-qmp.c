@@ -26,15 +26,6 @@ static const char qmp_text[] =
     "Other programs find a monitor of their own at the path that \"sunder\n"
     "status\" shows. Exit status: 1 when a command fails.\n";
 
-static int qmp_failed(const GError *error)
-{
-    int status = verb_fail(error);
-
-    /* What the emulator itself answered is no failure of ours. */
-    return error->domain == QMP_ERROR && error->code <
-           (int)QMP_ERROR_CONNECT ? 1 : status;
-}
-
 static int qmp_one(Qmp *qmp, const char *command, const char *arguments)
 {
     g_autoptr(GError) error = NULL;
@@ -43,7 +34,7 @@ static int qmp_one(Qmp *qmp, const char *command, const char *arguments)
     JsonNode *node = result;
 
     if (!result) {
-        return qmp_failed(error);
+        return verb_fail(error);
     }
     if (JSON_NODE_HOLDS_VALUE(node) &&
         json_node_get_value_type(node) == G_TYPE_STRING) {
@@ -116,7 +107,7 @@ static int qmp_stream(Qmp *qmp)
 
         if (*g_strstrip(line) && !qmp_stream_line(qmp, line, &error)) {
             qmp_print_error(error);
-            status = 1;
+            status = EXIT_REFUSED;
         }
     }
     free(line);

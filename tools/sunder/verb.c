@@ -64,6 +64,9 @@ int verb_fail(const GError *error)
 {
     fflush(stdout);
     fprintf(stderr, "sunder: %s\n", error->message);
+    if (error->domain == QMP_ERROR && error->code < (int)QMP_ERROR_CONNECT) {
+        return EXIT_REFUSED;    /* what the emulator itself answered */
+    }
     return sunder_error_status(error);
 }
 
