@@ -216,14 +216,19 @@ static MemTxResult overlay_read(void *opaque, hwaddr offset, uint64_t *data,
                                 unsigned size, MemTxAttrs attrs)
 {
     RacResource *r = opaque;
-    RacAccess access = {
-        .offset = offset,
-        .size = size,
-        .from_cpu = is_from_cpu(attrs),
-    };
 
-    rac_resource_access(r, &access);
-    *data = access.data;
+    if (likely(r->entry && r->entry->labelled)) {
+        *data = rac_entry_read(r->entry, offset, size);
+    } else {
+        RacAccess access = {
+            .offset = offset,
+            .size = size,
+            .from_cpu = is_from_cpu(attrs),
+        };
+
+        rac_resource_access(r, &access);
+        *data = access.data;
+    }
     return MEMTX_OK;
 }
 
