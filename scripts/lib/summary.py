@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Count the tests of one run of "meson test" and print one line.
+"""Count the tests of runs of "meson test" and print one line.
 
 A program that speaks TAP counts for each of its tests, any other for one.
 A program that failed without a "not ok" (it crashed, hung, or stopped early)
@@ -35,11 +35,13 @@ def count(test):
     return passed, failed, skipped
 
 
-def main(path):
-    """Read meson's log, one JSON object a line."""
+def main(paths):
+    """Read meson's logs, one JSON object a line."""
+    tests = []
     try:
-        with open(path, encoding='utf-8') as log:
-            tests = [json.loads(line) for line in log]
+        for path in paths:
+            with open(path, encoding='utf-8') as log:
+                tests += [json.loads(line) for line in log]
     except OSError as error:
         print(f'check: error: {error}: the tests did not run')
         return 1
@@ -51,4 +53,4 @@ def main(path):
     return 1 if total[1] or not total[0] else 0
 
 
-sys.exit(main(sys.argv[1]))
+sys.exit(main(sys.argv[1:]))
