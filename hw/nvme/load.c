@@ -17,7 +17,7 @@
 /* Event types stand for bits of the 8-bit mask of events not yet cleared. */
 #define EVENT_TYPE_MAX 7
 
-static int G_GNUC_PRINTF(2, 3) refuse(NvmeState *s, const char *fmt, ...)
+int nvme_refuse(NvmeState *s, const char *fmt, ...)
 {
     g_autofree char *what = NULL;
     va_list ap;
@@ -34,9 +34,10 @@ static int check_property(NvmeState *s, const char *name, uint32_t saved,
                           uint32_t here)
 {
     if (saved != here) {
-        return refuse(s, "%s was %u when it was saved and is %u here: start "
-                      "the controller with the same properties", name, saved,
-                      here);
+        return nvme_refuse(s,
+                           "%s was %u when it was saved and is %u here: start "
+                           "the controller with the same properties",
+                           name, saved, here);
     }
     return 0;
 }
@@ -75,14 +76,16 @@ static int check_registers(NvmeState *s)
 
     if (saved->cap != here->cap || saved->vs != here->vs ||
         saved->pmrcap != here->pmrcap) {
-        return refuse(s, "capabilities were 0x%" PRIx64 " and are 0x%" PRIx64
-                      " here: start the controller with the same properties",
-                      ldq_le_p(&saved->cap), ldq_le_p(&here->cap));
+        return nvme_refuse(
+            s,
+            "capabilities were 0x%" PRIx64 " and are 0x%" PRIx64
+            " here: start the controller with the same properties",
+            ldq_le_p(&saved->cap), ldq_le_p(&here->cap));
     }
-    if (s->nr_cqs && (s->page_bits < PAGE_BITS_MIN ||
-                      s->page_bits > PAGE_BITS_MAX)) {
-        return refuse(s, "page_bits %u, expected %d to %d", s->page_bits,
-                      PAGE_BITS_MIN, PAGE_BITS_MAX);
+    if (s->nr_cqs &&
+        (s->page_bits < PAGE_BITS_MIN || s->page_bits > PAGE_BITS_MAX)) {
+        return nvme_refuse(s, "page_bits %u, expected %d to %d", s->page_bits,
+                           PAGE_BITS_MIN, PAGE_BITS_MAX);
     }
     return 0;
 }
@@ -91,16 +94,20 @@ static int check_buffers(NvmeState *s)
 {
     NvmeCtrl *n = s->parent;
 
-    if (s->cmb_cmse && (!n->params.cmb_size_mb ||
-                        s->cmb_cba + int128_get64(n->cmb.mem.size) <
-                        s->cmb_cba)) {
-        return refuse(s, "cmb_cba 0x%" PRIx64 " with a controller memory "
-                      "buffer of %u MiB", s->cmb_cba, n->params.cmb_size_mb);
+    if (s->cmb_cmse &&
+        (!n->params.cmb_size_mb ||
+         s->cmb_cba + int128_get64(n->cmb.mem.size) < s->cmb_cba)) {
+        return nvme_refuse(s,
+                           "cmb_cba 0x%" PRIx64 " with a controller memory "
+                           "buffer of %u MiB",
+                           s->cmb_cba, n->params.cmb_size_mb);
     }
-    if (s->pmr_cmse && (!n->pmr.dev ||
-                        s->pmr_cba + n->pmr.dev->size < s->pmr_cba)) {
-        return refuse(s, "pmr_cba 0x%" PRIx64 " does not fit the persistent "
-                      "memory region", s->pmr_cba);
+    if (s->pmr_cmse &&
+        (!n->pmr.dev || s->pmr_cba + n->pmr.dev->size < s->pmr_cba)) {
+        return nvme_refuse(s,
+                           "pmr_cba 0x%" PRIx64 " does not fit the persistent "
+                           "memory region",
+                           s->pmr_cba);
     }
     return 0;
 }
@@ -126,16 +133,18 @@ static int check_queue(NvmeState *s, const char *kind, uint16_t qid,
     NvmeCtrl *n = s->parent;
 
     if (qid > n->conf_ioqpairs) {
-        return refuse(s, "%s queue %u, expected 0 to %u", kind, qid,
-                      n->conf_ioqpairs);
+        return nvme_refuse(s, "%s queue %u, expected 0 to %u", kind, qid,
+                           n->conf_ioqpairs);
     }
     if (size < 2 || size > queue_size_max(s, qid)) {
-        return refuse(s, "%s queue %u: size %u, expected 2 to %u", kind, qid,
-                      size, queue_size_max(s, qid));
+        return nvme_refuse(s, "%s queue %u: size %u, expected 2 to %u", kind,
+                           qid, size, queue_size_max(s, qid));
     }
     if (dma_addr & ((1u << s->page_bits) - 1)) {
-        return refuse(s, "%s queue %u: dma_addr 0x%" PRIx64 " is not at the "
-                      "start of a page", kind, qid, dma_addr);
+        return nvme_refuse(s,
+                           "%s queue %u: dma_addr 0x%" PRIx64 " is not at the "
+                           "start of a page",
+                           kind, qid, dma_addr);
     }
     return 0;
 }
@@ -150,18 +159,22 @@ static int load_cq(NvmeState *s, const NvmeCqState *c)
         return ret;
     }
     if (n->cq[c->cqid]) {
-        return refuse(s, "completion queue %u stands there twice", c->cqid);
+        return nvme_refuse(s, "completion queue %u stands there twice",
+                           c->cqid);
     }
-    if (c->vector >= n->conf_msix_qsize || c->phase > 1 ||
-        c->irq_enabled > 1) {
-        return refuse(s, "completion queue %u: vector %u, phase %u, "
-                      "irq_enabled %u, expected vector below %u and the "
-                      "others 0 or 1", c->cqid, c->vector, c->phase,
-                      c->irq_enabled, n->conf_msix_qsize);
+    if (c->vector >= n->conf_msix_qsize || c->phase > 1 || c->irq_enabled > 1) {
+        return nvme_refuse(s,
+                           "completion queue %u: vector %u, phase %u, "
+                           "irq_enabled %u, expected vector below %u and the "
+                           "others 0 or 1",
+                           c->cqid, c->vector, c->phase, c->irq_enabled,
+                           n->conf_msix_qsize);
     }
     if (c->tail >= c->size || !position_is_valid(s, c->head, c->size)) {
-        return refuse(s, "completion queue %u: head %u, tail %u, expected "
-                      "below its size %u", c->cqid, c->head, c->tail, c->size);
+        return nvme_refuse(s,
+                           "completion queue %u: head %u, tail %u, expected "
+                           "below its size %u",
+                           c->cqid, c->head, c->tail, c->size);
     }
     cq = c->cqid ? g_new0(NvmeCQueue, 1) : &n->admin_cq;
     sunder_nvme_ops->init_cq(cq, n, c->dma_addr, c->cqid, c->vector, c->size,
@@ -182,16 +195,20 @@ static int load_sq(NvmeState *s, const NvmeSqState *q)
         return ret;
     }
     if (n->sq[q->sqid]) {
-        return refuse(s, "submission queue %u stands there twice", q->sqid);
+        return nvme_refuse(s, "submission queue %u stands there twice",
+                           q->sqid);
     }
-    if (q->cqid > n->conf_ioqpairs || !n->cq[q->cqid] ||
-        !q->cqid != !q->sqid) {
-        return refuse(s, "submission queue %u: completion queue %u is not "
-                      "one of its kind", q->sqid, q->cqid);
+    if (q->cqid > n->conf_ioqpairs || !n->cq[q->cqid] || !q->cqid != !q->sqid) {
+        return nvme_refuse(s,
+                           "submission queue %u: completion queue %u is not "
+                           "one of its kind",
+                           q->sqid, q->cqid);
     }
     if (q->head >= q->size || !position_is_valid(s, q->tail, q->size)) {
-        return refuse(s, "submission queue %u: head %u, tail %u, expected "
-                      "below its size %u", q->sqid, q->head, q->tail, q->size);
+        return nvme_refuse(s,
+                           "submission queue %u: head %u, tail %u, expected "
+                           "below its size %u",
+                           q->sqid, q->head, q->tail, q->size);
     }
     sq = q->sqid ? g_new0(NvmeSQueue, 1) : &n->admin_sq;
     sunder_nvme_ops->init_sq(sq, n, q->dma_addr, q->sqid, q->cqid, q->size);
@@ -218,7 +235,7 @@ static int load_queues(NvmeState *s)
         }
     }
     if (s->nr_cqs + s->nr_sqs && (!n->cq[0] || !n->sq[0])) {
-        return refuse(s, "I/O queues without the admin queues");
+        return nvme_refuse(s, "I/O queues without the admin queues");
     }
     return 0;
 }
@@ -233,8 +250,10 @@ static NvmeRequest *take_request(NvmeState *s, const NvmeReqState *r)
         sq = s->parent->sq[r->sqid];
     }
     if (!sq || QTAILQ_EMPTY(&sq->req_list)) {
-        refuse(s, "command %u: submission queue %u does not exist or has no "
-               "room", r->cid, r->sqid);
+        nvme_refuse(s,
+                    "command %u: submission queue %u does not exist or has no "
+                    "room",
+                    r->cid, r->sqid);
         return NULL;
     }
     req = QTAILQ_FIRST(&sq->req_list);
@@ -267,9 +286,10 @@ static int load_aers(NvmeState *s)
         NvmeRequest *req;
 
         if (s->aers[i].sqid) {
-            return refuse(s, "asynchronous event request %u in submission "
-                          "queue %u, expected 0", s->aers[i].cid,
-                          s->aers[i].sqid);
+            return nvme_refuse(s,
+                               "asynchronous event request %u in submission "
+                               "queue %u, expected 0",
+                               s->aers[i].cid, s->aers[i].sqid);
         }
         req = take_request(s, &s->aers[i]);
         if (!req) {
@@ -292,8 +312,9 @@ static int load_events(NvmeState *s)
         NvmeAsyncEvent *event;
 
         if (e->type > EVENT_TYPE_MAX) {
-            return refuse(s, "asynchronous event of type %u, expected 0 to %d",
-                          e->type, EVENT_TYPE_MAX);
+            return nvme_refuse(
+                s, "asynchronous event of type %u, expected 0 to %d", e->type,
+                EVENT_TYPE_MAX);
         }
         event = g_new0(NvmeAsyncEvent, 1);
         event->result.event_type = e->type;
@@ -313,18 +334,23 @@ static int check_format(NvmeState *s, NvmeNamespace *ns, const NvmeNsState *c)
     uint16_t pi_size = ns->pif ? 16 : 8;
 
     if (c->nlbaf >= ns->nlbaf || index >= ns->nlbaf) {
-        return refuse(s, "namespace %u: LBA format %u of %u, expected below "
-                      "%u", c->nsid, index, c->nlbaf + 1, ns->nlbaf);
+        return nvme_refuse(s,
+                           "namespace %u: LBA format %u of %u, expected below "
+                           "%u",
+                           c->nsid, index, c->nlbaf + 1, ns->nlbaf);
     }
     if (pi > NVME_ID_NS_DPS_TYPE_3 ||
         (pi && ns->id_ns.lbaf[index].ms < pi_size)) {
-        return refuse(s, "namespace %u: protection information type %u does "
-                      "not fit LBA format %u", c->nsid, pi, index);
+        return nvme_refuse(s,
+                           "namespace %u: protection information type %u does "
+                           "not fit LBA format %u",
+                           c->nsid, pi, index);
     }
     if (c->zoned && c->flbas != ns->id_ns.flbas) {
-        return refuse(s, "namespace %u: LBA format %u, expected %u: a zoned "
-                      "namespace cannot be formatted", c->nsid, c->flbas,
-                      ns->id_ns.flbas);
+        return nvme_refuse(s,
+                           "namespace %u: LBA format %u, expected %u: a zoned "
+                           "namespace cannot be formatted",
+                           c->nsid, c->flbas, ns->id_ns.flbas);
     }
     return 0;
 }
@@ -359,13 +385,14 @@ static int load_namespace(NvmeState *s, const NvmeNsState *c)
     int ret;
 
     if (!ns) {
-        return refuse(s, "namespace %u does not exist here", c->nsid);
+        return nvme_refuse(s, "namespace %u does not exist here", c->nsid);
     }
     if (c->size != ns->size || !!c->zoned != ns->params.zoned) {
-        return refuse(s, "namespace %u was %" PRIu64 " bytes%s and is %" PRId64
-                      " bytes%s here", c->nsid, c->size,
-                      c->zoned ? ", zoned" : "", ns->size,
-                      ns->params.zoned ? ", zoned" : "");
+        return nvme_refuse(s,
+                           "namespace %u was %" PRIu64
+                           " bytes%s and is %" PRId64 " bytes%s here",
+                           c->nsid, c->size, c->zoned ? ", zoned" : "",
+                           ns->size, ns->params.zoned ? ", zoned" : "");
     }
     ret = check_format(s, ns, c);
     if (ret) {
@@ -377,6 +404,13 @@ static int load_namespace(NvmeState *s, const NvmeNsState *c)
         ns->id_ns.dps = c->dps;
         nvme_ns_init_format(ns);
     }
+    if (c->numzrwa > ns->num_zones) {
+        return nvme_refuse(s,
+                           "namespace %u: numzrwa %u, expected at "
+                           "most %u",
+                           c->nsid, c->numzrwa, ns->num_zones);
+    }
+    ns->zns.numzrwa = c->numzrwa;
     ns->status = c->status;
     ns->features.err_rec = c->err_rec;
     blk_set_enable_write_cache(ns->blkconf.blk, c->write_cache);
@@ -396,8 +430,8 @@ static int load_namespaces(NvmeState *s)
         present += nvme_subsys_ns(s->parent->subsys, nsid) != NULL;
     }
     if (s->nr_namespaces != present) {
-        return refuse(s, "%d namespaces were saved and %u are here",
-                      s->nr_namespaces, present);
+        return nvme_refuse(s, "%d namespaces were saved and %u are here",
+                           s->nr_namespaces, present);
     }
     bitmap_zero(s->parent->changed_nsids, NVME_CHANGED_NSID_SIZE);
     for (int i = 0; i < s->nr_namespaces; i++) {
@@ -450,17 +484,20 @@ static void load_controller(NvmeState *s)
     n->pmr.cba = s->pmr_cba;
     if (n->pmr.dev) {
         memory_region_set_enabled(&n->pmr.dev->mr,
-            NVME_PMRCTL_EN(ldl_le_p(&n->bar.pmrctl)));
+                                  NVME_PMRCTL_EN(ldl_le_p(&n->bar.pmrctl)));
     }
 }
 
 int sunder_nvme_state_load(NvmeState *s)
 {
     int (*const checks[])(NvmeState *) = {
-        check_properties, check_registers, check_buffers,
+        check_properties,
+        check_registers,
+        check_buffers,
     };
     int (*const loads[])(NvmeState *) = {
-        load_queues, load_done, load_aers, load_events, load_namespaces,
+        load_queues, load_done,       load_aers,
+        load_events, load_namespaces, sunder_nvme_zones_load,
     };
     int ret = 0;
 

@@ -21,6 +21,8 @@ void sunder_nvme_state_clear(NvmeState *s)
     g_clear_pointer(&s->aers, g_free);
     g_clear_pointer(&s->events, g_free);
     g_clear_pointer(&s->namespaces, g_free);
+    g_clear_pointer(&s->zones, g_free);
+    g_clear_pointer(&s->zone_extensions, g_free);
 }
 
 static NvmeReqState save_request(NvmeRequest *req)
@@ -144,6 +146,7 @@ static NvmeNsState save_namespace(NvmeCtrl *n, NvmeNamespace *ns)
         .status = ns->status,
         .err_rec = ns->features.err_rec,
         .write_cache = blk_enable_write_cache(blk),
+        .numzrwa = ns->zns.numzrwa,
         .bytes_read = acct->nr_bytes[BLOCK_ACCT_READ],
         .bytes_written = acct->nr_bytes[BLOCK_ACCT_WRITE],
         .reads = acct->nr_ops[BLOCK_ACCT_READ],
@@ -233,20 +236,6 @@ static int check_at_rest(NvmeCtrl *n)
     return 0;
 }
 
-static int check_zones(NvmeCtrl *n)
-{
-    for (uint32_t nsid = 1; nsid <= NVME_MAX_NAMESPACES; nsid++) {
-        NvmeNamespace *ns = nvme_subsys_ns(n->subsys, nsid);
-
-        if (ns && ns->params.zoned) {
-            error_report("%s: namespace %u: the state of zones is not saved; "
-                         "start it with zoned=off", sunder_nvme_name(n), nsid);
-            return -ENOTSUP;
-        }
-    }
-    return 0;
-}
-
 static int state_pre_save(void *opaque)
 {
     NvmeState *s = opaque;
@@ -256,9 +245,6 @@ static int state_pre_save(void *opaque)
     memset(s, 0, sizeof(*s));
     s->parent = n;
     ret = check_at_rest(n);
-    if (!ret) {
-        ret = check_zones(n);
-    }
     if (ret) {
         return ret;
     }
@@ -269,6 +255,7 @@ static int state_pre_save(void *opaque)
     save_sqs(s);
     save_events(s);
     save_namespaces(s);
+    sunder_nvme_zones_save(s);
     return 0;
 }
 
@@ -320,8 +307,8 @@ static bool done_count_is_valid(void *opaque, int version_id)
     int64_t limit = 0;
 
     for (int i = 0; i < s->nr_sqs; i++) {
-        limit += MIN(s->sqs[i].size, MAX(s->parent->params.mqes + 1,
-                                         ADMIN_QUEUE_MAX));
+        limit += MIN(s->sqs[i].size,
+                     MAX(s->parent->params.mqes + 1, ADMIN_QUEUE_MAX));
     }
     return s->nr_done >= 0 && s->nr_done <= limit;
 }
@@ -338,7 +325,8 @@ static bool event_count_is_valid(void *opaque, int version_id)
 {
     NvmeState *s = opaque;
 
-    return s->nr_events >= 0 && s->nr_events <= s->parent->params.aer_max_queued;
+    return s->nr_events >= 0 &&
+           s->nr_events <= s->parent->params.aer_max_queued;
 }
 
 static bool namespace_count_is_valid(void *opaque, int version_id)
@@ -346,6 +334,21 @@ static bool namespace_count_is_valid(void *opaque, int version_id)
     NvmeState *s = opaque;
 
     return s->nr_namespaces >= 0 && s->nr_namespaces <= NVME_MAX_NAMESPACES;
+}
+
+static bool zone_count_is_valid(void *opaque, int version_id)
+{
+    NvmeState *s = opaque;
+
+    return s->nr_zones == sunder_nvme_zone_count(s->parent);
+}
+
+static bool zone_extensions_size_is_valid(void *opaque, int version_id)
+{
+    NvmeState *s = opaque;
+
+    return s->zone_extensions_size ==
+           sunder_nvme_zone_extensions_size(s->parent);
 }
 
 static const VMStateDescription cq_vmstate = {
@@ -422,10 +425,26 @@ static const VMStateDescription namespace_vmstate = {
         VMSTATE_UINT16(status, NvmeNsState),
         VMSTATE_UINT32(err_rec, NvmeNsState),
         VMSTATE_UINT8(write_cache, NvmeNsState),
+        VMSTATE_UINT32(numzrwa, NvmeNsState),
         VMSTATE_UINT64(bytes_read, NvmeNsState),
         VMSTATE_UINT64(bytes_written, NvmeNsState),
         VMSTATE_UINT64(reads, NvmeNsState),
         VMSTATE_UINT64(writes, NvmeNsState),
+        VMSTATE_END_OF_LIST()
+    },
+};
+
+static const VMStateDescription zone_vmstate = {
+    .name = "nvme-zone",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT32(nsid, NvmeZoneRecord),
+        VMSTATE_UINT32(index, NvmeZoneRecord),
+        VMSTATE_UINT8(state, NvmeZoneRecord),
+        VMSTATE_UINT8(attributes, NvmeZoneRecord),
+        VMSTATE_UINT64(wp, NvmeZoneRecord),
+        VMSTATE_UINT64(w_ptr, NvmeZoneRecord),
         VMSTATE_END_OF_LIST()
     },
 };
@@ -496,6 +515,16 @@ static const VMStateDescription state_vmstate = {
                          namespace_count_is_valid),
         VMSTATE_STRUCT_VARRAY_ALLOC(namespaces, NvmeState, nr_namespaces, 0,
                                     namespace_vmstate, NvmeNsState),
+        VMSTATE_INT32(nr_zones, NvmeState),
+        VMSTATE_VALIDATE("nr_zones is the namespaces' own",
+                         zone_count_is_valid),
+        VMSTATE_STRUCT_VARRAY_ALLOC(zones, NvmeState, nr_zones, 0,
+                                    zone_vmstate, NvmeZoneRecord),
+        VMSTATE_UINT32(zone_extensions_size, NvmeState),
+        VMSTATE_VALIDATE("zone_extensions_size is the namespaces' own",
+                         zone_extensions_size_is_valid),
+        VMSTATE_VBUFFER_ALLOC_UINT32(zone_extensions, NvmeState, 0, NULL,
+                                     zone_extensions_size),
         VMSTATE_END_OF_LIST()
     },
 };

@@ -12,7 +12,8 @@
  *   their queue, and commands in guest memory not yet fetched.
  * State: struct NvmeState holds all of it in plain integers, with no pointer
  *   into the device.  Saving fills it from the device (vmstate.c); loading
- *   checks every value and makes the device anew from it (load.c).
+ *   checks every value and makes the device anew from it (load.c); zones are
+ *   in zones.c.
  * Refusal: SR-IOV, Flexible Data Placement and SPDM are not carried; such a
  *   controller blocks migration with a reason that names the property.
  *
@@ -98,11 +99,22 @@ typedef struct NvmeNsState {
     uint16_t status;
     uint32_t err_rec;
     uint8_t write_cache;
+    uint32_t numzrwa;           /* random write areas still free */
     uint64_t bytes_read;        /* what the SMART log counts from here on */
     uint64_t bytes_written;
     uint64_t reads;
     uint64_t writes;
 } NvmeNsState;
+
+/* A zone of a zoned namespace. */
+typedef struct NvmeZoneRecord {
+    uint32_t nsid;
+    uint32_t index;
+    uint8_t state;              /* enum NvmeZoneState */
+    uint8_t attributes;
+    uint64_t wp;                /* write pointers, in blocks */
+    uint64_t w_ptr;
+} NvmeZoneRecord;
 
 typedef struct NvmeState {
     NvmeCtrl *parent;           /* set by VMSTATE_WITH_TMP() */
@@ -154,6 +166,10 @@ typedef struct NvmeState {
     NvmeEventState *events;
     int32_t nr_namespaces;
     NvmeNsState *namespaces;
+    int32_t nr_zones;
+    NvmeZoneRecord *zones;
+    uint32_t zone_extensions_size;      /* bytes */
+    uint8_t *zone_extensions;
 } NvmeState;
 
 /* Free the arrays. */
@@ -164,6 +180,19 @@ void sunder_nvme_state_clear(NvmeState *s);
  * Returns 0, or -EINVAL after an error report that names the field.
  */
 int sunder_nvme_state_load(NvmeState *s);
+
+/* Reports that @s cannot be loaded, and why.  Returns -EINVAL. */
+int G_GNUC_PRINTF(2, 3) nvme_refuse(NvmeState *s, const char *fmt,
+                                           ...);
+
+/*
+ * Zones of the namespaces whose zones this controller carries: how many,
+ * the bytes of their descriptor extensions; gathering and applying them.
+ */
+uint32_t sunder_nvme_zone_count(NvmeCtrl *n);
+uint32_t sunder_nvme_zone_extensions_size(NvmeCtrl *n);
+void sunder_nvme_zones_save(NvmeState *s);
+int sunder_nvme_zones_load(NvmeState *s);
 
 /*
  * The first fetched command that is neither over nor an Asynchronous Event

@@ -63,7 +63,7 @@ void qnvme_start(QNvme *nvme, QTestState *qts, int devfn)
     qpci_io_writeq(nvme->dev, nvme->bar, NVME_REG_ASQ, QNVME_SQ(0));
     qpci_io_writeq(nvme->dev, nvme->bar, NVME_REG_ACQ, QNVME_CQ(0));
     qpci_io_writel(nvme->dev, nvme->bar, NVME_REG_CC,
-                   4 << 20 | 6 << 16 | 1);      /* CQES, SQES, EN */
+                   4 << 20 | 6 << 16 | 6 << 4 | 1);  /* CQES, SQES, CSS, EN */
     wait_ready(nvme);
 }
 
@@ -129,6 +129,15 @@ NvmeCqe qnvme_wait(QNvme *nvme, uint16_t qid)
     }
     ring(nvme, cq_doorbell(qid), q->head);
     return cqe;
+}
+
+uint16_t qnvme_try(QNvme *nvme, uint16_t qid, const NvmeCmd *cmd)
+{
+    uint16_t cid = qnvme_submit(nvme, qid, cmd);
+    NvmeCqe cqe = qnvme_wait(nvme, qid);
+
+    g_assert_cmpint(le16_to_cpu(cqe.cid), ==, cid);
+    return le16_to_cpu(cqe.status) >> 1;
 }
 
 uint32_t qnvme_do(QNvme *nvme, uint16_t qid, const NvmeCmd *cmd)

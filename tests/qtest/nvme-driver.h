@@ -58,6 +58,9 @@ bool qnvme_is_done(QNvme *nvme, uint16_t qid);
 /* Wait up to 10 s for the next completion and take it. */
 NvmeCqe qnvme_wait(QNvme *nvme, uint16_t qid);
 
+/* Submit and wait; returns the status. */
+uint16_t qnvme_try(QNvme *nvme, uint16_t qid, const NvmeCmd *cmd);
+
 /* Submit, wait, expect success; returns Dword 0 of the completion. */
 uint32_t qnvme_do(QNvme *nvme, uint16_t qid, const NvmeCmd *cmd);
 

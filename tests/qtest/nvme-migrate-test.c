@@ -408,6 +408,83 @@ static void test_format(void)
     machine_end(&m);
 }
 
+/* Zones of 32 blocks; ZNS Command Set 1.1, 3.4.1 (receive), 3.4.3 (send). */
+#define ZONE_BLOCKS 32
+#define ZONED ",zoned=on,zoned.zone_size=16K,zoned.max_open=2," \
+              "zoned.max_active=4,zoned.descr_ext_size=64"
+#define ZONE_REPORT_BYTES 4096
+
+typedef enum ZoneAction {
+    ZONE_CLOSE = 1,
+    ZONE_FINISH = 2,
+    ZONE_OPEN = 3,
+    ZONE_SET_EXTENSION = 0x10,
+} ZoneAction;
+
+static uint16_t zone_send(Machine *m, unsigned zone, ZoneAction action)
+{
+    NvmeCmd cmd = qnvme_io(NVME_CMD_ZONE_MGMT_SEND, zone * ZONE_BLOCKS);
+
+    cmd.cdw13 = cpu_to_le32(action);
+    return qnvme_try(&m->nvme, 1, &cmd);
+}
+
+static uint16_t zone_write(Machine *m, unsigned zone, unsigned block)
+{
+    NvmeCmd cmd = qnvme_io(NVME_CMD_WRITE, zone * ZONE_BLOCKS + block);
+
+    return qnvme_try(&m->nvme, 1, &cmd);
+}
+
+/* Descriptors of the first zones, with their extensions. */
+static void zone_report(Machine *m, uint8_t report[ZONE_REPORT_BYTES])
+{
+    NvmeCmd cmd = qnvme_io(NVME_CMD_ZONE_MGMT_RECV, 0);
+
+    cmd.cdw12 = cpu_to_le32(ZONE_REPORT_BYTES / 4 - 1);
+    cmd.cdw13 = cpu_to_le32(1);
+    g_assert_cmphex(qnvme_try(&m->nvme, 1, &cmd), ==, NVME_SUCCESS);
+    qtest_memread(m->nvme.qts, QNVME_DATA, report, ZONE_REPORT_BYTES);
+}
+
+static uint8_t zone_state(Machine *m, unsigned zone)
+{
+    uint8_t report[ZONE_REPORT_BYTES];
+
+    zone_report(m, report);
+    return report[64 + zone * 128 + 1] >> 4;
+}
+
+static void test_zones(void)
+{
+    uint8_t before[ZONE_REPORT_BYTES], after[ZONE_REPORT_BYTES];
+    Machine m;
+
+    machine_start(&m, "", ZONED);
+    g_assert_cmphex(zone_send(&m, 0, ZONE_OPEN), ==, NVME_SUCCESS);
+    g_assert_cmphex(zone_write(&m, 0, 0), ==, NVME_SUCCESS);
+    g_assert_cmphex(zone_write(&m, 1, 0), ==, NVME_SUCCESS);
+    g_assert_cmphex(zone_send(&m, 1, ZONE_CLOSE), ==, NVME_SUCCESS);
+    g_assert_cmphex(zone_send(&m, 3, ZONE_FINISH), ==, NVME_SUCCESS);
+    g_assert_cmphex(zone_send(&m, 4, ZONE_SET_EXTENSION), ==, NVME_SUCCESS);
+    g_assert_cmphex(zone_write(&m, 2, 0), ==, NVME_SUCCESS);
+    zone_report(&m, before);
+    machine_move(&m);
+    zone_report(&m, after);
+    g_assert_cmpmem(after, sizeof(after), before, sizeof(before));
+
+    /* Write pointers. */
+    g_assert_cmphex(zone_write(&m, 0, 0), !=, NVME_SUCCESS);
+    g_assert_cmphex(zone_write(&m, 0, 1), ==, NVME_SUCCESS);
+    /* Two are open: the one opened implicitly is closed for a third. */
+    g_assert_cmphex(zone_state(&m, 2), ==, NVME_ZONE_STATE_IMPLICITLY_OPEN);
+    g_assert_cmphex(zone_send(&m, 1, ZONE_OPEN), ==, NVME_SUCCESS);
+    g_assert_cmphex(zone_state(&m, 2), ==, NVME_ZONE_STATE_CLOSED);
+    g_assert_cmphex(zone_send(&m, 5, ZONE_OPEN) & 0xfff, ==,
+                    NVME_ZONE_TOO_MANY_ACTIVE);
+    machine_end(&m);
+}
+
 static void test_controller_memory_buffer(void)
 {
     Machine m;
@@ -566,6 +643,7 @@ int main(int argc, char **argv)
     qtest_add_func("/nvme/features", test_features);
     qtest_add_func("/nvme/smart-counters-go-on", test_smart_counters_go_on);
     qtest_add_func("/nvme/format", test_format);
+    qtest_add_func("/nvme/zones", test_zones);
     qtest_add_func("/nvme/controller-memory-buffer",
                    test_controller_memory_buffer);
     qtest_add_func("/nvme/stopped-controller", test_stopped_controller);
