@@ -104,9 +104,10 @@ static bool add_bar(RacFunction *f, unsigned index, Error **errp)
 
     memory_region_transaction_begin();
     replace_bar_region(region, &r->window);
+    /* the priority that the PCI core gives a BAR, as flat views show it */
     memory_region_add_subregion_overlap(&r->window, 0, f->bars[index].own,
-                                        0);
-    memory_region_add_subregion_overlap(&r->window, 0, &r->overlay, 1);
+                                        1);
+    memory_region_add_subregion_overlap(&r->window, 0, &r->overlay, 2);
     memory_region_transaction_commit();
     rac_resource_update(r);
     return true;
@@ -244,6 +245,8 @@ static void remove_config(RacFunction *f)
 
 static char *function_path(SunderRacPort *port, PCIDevice *d)
 {
+    PCIDevice *bridge = pci_get_bus(d)->parent_dev;
+    RacFunction *above = rac_function_of(bridge);
     const char *id = DEVICE(d)->id;
 
     if (pci_is_vf(d)) {
@@ -256,7 +259,8 @@ static char *function_path(SunderRacPort *port, PCIDevice *d)
     if (id) {
         return g_strdup_printf("%s/%s", port->controller.id, id);
     }
-    return g_strdup_printf("%s/%02x.%x", port->controller.id,
+    return g_strdup_printf("%s/%02x.%x",
+                           above ? above->path : port->controller.id,
                            PCI_SLOT(d->devfn), PCI_FUNC(d->devfn));
 }
 

@@ -43,10 +43,17 @@ static void set_interposed(RacResource *r, bool on)
     if (on && r->interpose) {
         r->interpose(r, true);
     }
+    /*
+     * One transaction: QEMU keeps the flat views of address spaces that
+     * are gone, and a reference to the device with them, until the
+     * topology changes next.
+     */
+    memory_region_transaction_begin();
     memory_region_set_enabled(&r->overlay, on);
     if (!on && r->interpose) {
         r->interpose(r, false);
     }
+    memory_region_transaction_commit();
 }
 
 /*
