@@ -256,6 +256,7 @@ bool rac_function_add_dma(RacFunction *f, Error **errp)
     memory_region_add_subregion_overlap(
         &f->device->bus_master_container_region, 0, &f->dma->overlay, 1);
     f->dma->point = sunder_fault_point_add(&info, errp);
+    rac_function_update_dma(f);
     return f->dma->point != NULL;
 }
 

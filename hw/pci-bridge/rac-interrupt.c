@@ -10,6 +10,9 @@
 /* Most that one rule may add to an interrupt. */
 #define MAX_EXTRA 1000
 
+/* Interrupts held back at a time; more are delivered at once. */
+#define MAX_DELAYED 65536
+
 /* A message or a level change that is on its way. */
 struct RacDelayedMsi {
     SunderRacPort *port;
@@ -34,6 +37,7 @@ static void send_message(RacFunction *f, MSIMessage message)
 static void delayed_free(RacDelayedMsi *delayed)
 {
     QLIST_REMOVE(delayed, next);
+    delayed->port->n_delayed_msis--;
     timer_free(delayed->timer);
     g_free(delayed);
 }
@@ -62,6 +66,10 @@ static void deliver_later(RacFunction *f, RacDelayedMsi delayed,
     d->function = f;
     d->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, delayed_deliver, d);
     QLIST_INSERT_HEAD(&f->port->delayed_msis, d, next);
+    if (f->port->n_delayed_msis++ >= MAX_DELAYED) {
+        delayed_deliver(d);
+        return;
+    }
     timer_mod(d->timer, sunder_fault_now_ns() + MIN(ns, INT64_MAX / 2));
 }
 

@@ -157,7 +157,7 @@ static void port_realize(DeviceState *dev, Error **errp)
     rac_port_init_intx(port);
     rac_port_listen(port);
     if (!rac_port_add_link(port, errp)) {
-        PCI_DEVICE_GET_CLASS(d)->exit(d);
+        DEVICE_GET_CLASS(dev)->unrealize(dev);
     }
 }
 

@@ -12,7 +12,9 @@
  *   further bridges.  Its BARs and its configuration space are resources
  *   of the controller; its interrupts and direct memory accesses have
  *   fault points.  All are named <port>/<device>/<what>, where <device>
- *   is the device's id, or slot.function where it has none.
+ *   is the device's id; a device without one is slot.function, below the
+ *   path of the bridge it stands behind; a virtual function is vfN below
+ *   its physical function.
  * - The window of a BAR is a container that takes the BAR's place in
  *   the bus's address space and holds the device's own region and the
  *   overlay above it.  So the overlay follows the BAR wherever the guest
@@ -100,6 +102,7 @@ struct SunderRacPort {
     /* interrupts */
     RacFunction *intx_source;
     uint8_t intx_level[PCI_NUM_PINS];
+    unsigned n_delayed_msis;
     QLIST_HEAD(, RacDelayedMsi) delayed_msis;
 };
 
