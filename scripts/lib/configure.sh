@@ -78,10 +78,17 @@ link_firmware() {
     done
 }
 
+# is_configured OUT TREE ID: with these options, and where it stands now (a
+# build folder that was moved still names its old place).
+is_configured() {
+    [ "$(cat "$1/.sunder-configured" 2>/dev/null)" = "$3" ] &&
+        grep -qxF "SRC_PATH=$2" "$1/config-host.mak"
+}
+
 configure_emulator() {
     local tree=$1 out=$2 variant=$3 id args
     id=$(configure_args "$variant"; cat "$tree/.sunder/source")
-    [ "$(cat "$out/.sunder-configured" 2>/dev/null)" != "$id" ] || return 0
+    ! is_configured "$out" "$tree" "$id" || return 0
     need_space "${out%/*}" 2000 'the emulator'
     need_command ninja
     mapfile -t args < <(configure_args "$variant")
