@@ -11,9 +11,10 @@
  *   Event Requests that wait for an event, completions that wait for room in
  *   their queue, and commands in guest memory not yet fetched.
  * State: struct NvmeState holds all of it in plain integers, with no pointer
- *   into the device.  Saving fills it from the device (vmstate.c); loading
- *   checks every value and makes the device anew from it (load.c); zones are
- *   in zones.c.
+ *   into the device.  Saving fills it from the device (save.c); loading
+ *   checks every value and makes the device anew from it (load.c, and for
+ *   queues and commands queues.c); zones are in zones.c.  vmstate.c says how it
+ *   stands in a migration stream.
  * Refusal: SR-IOV, Flexible Data Placement and SPDM are not carried; such a
  *   controller blocks migration with a reason that names the property.
  *
@@ -175,6 +176,9 @@ typedef struct NvmeState {
 /* Free the arrays. */
 void sunder_nvme_state_clear(NvmeState *s);
 
+/* Fill @s, which is zero but for its parent, from the controller. */
+void sunder_nvme_state_save(NvmeState *s);
+
 /*
  * Make the controller s->parent what @s says.
  * Returns 0, or -EINVAL after an error report that names the field.
@@ -184,6 +188,12 @@ int sunder_nvme_state_load(NvmeState *s);
 /* Reports that @s cannot be loaded, and why.  Returns -EINVAL. */
 int G_GNUC_PRINTF(2, 3) nvme_refuse(NvmeState *s, const char *fmt,
                                            ...);
+
+/* How many entries a queue may have. */
+uint32_t sunder_nvme_queue_size_max(NvmeCtrl *n, uint16_t qid);
+
+/* The queues with the commands and events in them, in a controller reset. */
+int sunder_nvme_queues_load(NvmeState *s);
 
 /*
  * Zones of the namespaces whose zones this controller carries: how many,
