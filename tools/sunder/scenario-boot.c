@@ -171,8 +171,7 @@ static bool boot_and_save(ScenarioRun *run, const MachineSpec *spec,
 
 static bool boot_shared(ScenarioRun *run, MachineSpec *spec, GError **error)
 {
-    g_autofree char *key = snapshot_key(spec, error);
-    g_autofree char *name = key ? g_strconcat(BOOTED_PREFIX, key, NULL) : NULL;
+    g_autofree char *name = snapshot_key(spec, error);
     g_autofree char *root = snapshot_root();
     g_autofree char *lock_name = g_strconcat(".", name, ".lock", NULL);
     g_autofree char *lock_path = g_build_filename(root, lock_name, NULL);
@@ -180,7 +179,7 @@ static bool boot_shared(ScenarioRun *run, MachineSpec *spec, GError **error)
     bool ok = true;
     int lock;
 
-    if (!key) {
+    if (!name) {
         return false;
     }
     lock = lock_state(lock_path, run->options->cancel_fd, error);

@@ -12,7 +12,7 @@
 
 #include "scenario-run.h"
 
-/* Prefix of the snapshots that hold shared states */
+/* What snapshot_key() begins names of shared states with */
 #define BOOTED_PREFIX "booted-"
 
 /* The machine that @scenario asks for; @kernel, if not NULL, replaces its. */

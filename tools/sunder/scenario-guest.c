@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Steps inside the guest: commands, waiting for them, time, the console */
+#include "scenario-keep.h"
 #include "scenario-lockstep.h"
 #include "scenario-match.h"
 #include "scenario-steps.h"
@@ -68,9 +69,11 @@ bool scenario_command(ScenarioRun *run, const char *command,
          lockstep_command(run, command, timeout_ms, result, error) :
          plain_command(run, command, timeout_ms, result, error);
     if (!ok) {
+        scenario_keep_command(run, command, NULL);
         command_result_clear(result);
         return false;
     }
+    scenario_keep_command(run, command, result);
     return scenario_turn(run, 0, error);
 }
 

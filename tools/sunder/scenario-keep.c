@@ -138,6 +138,19 @@ void scenario_keep_note(ScenarioRun *run, const char *text)
     append_file(path, text, -1);
 }
 
+void scenario_keep_command(ScenarioRun *run, const char *command,
+                           const CommandResult *result)
+{
+    g_autofree char *path = kept_path(run, "commands.log");
+    g_autofree char *text = result ?
+        g_strdup_printf("$ %s\n%s%s[exit code %d]\n\n", command,
+                        result->output->str, result->errors->str,
+                        result->exit_code) :
+        g_strdup_printf("$ %s\n[no exit code]\n\n", command);
+
+    append_file(path, text, -1);
+}
+
 void scenario_keep_logs(ScenarioRun *run)
 {
     static const char *const files[] = {
@@ -211,6 +224,7 @@ static void write_readme(ScenarioRun *run, const ScenarioResult *result)
     }
     g_string_append_printf(text,
         "again     sunder scenario run --seed %" G_GUINT64_FORMAT " %s\n\n"
+        "commands.log commands in the guest, their output and exit code\n"
         "console.log  what the guest printed\n"
         "qmp.log      every command to the emulator, its answer, events\n"
         "faults.log   each fault that fired\n"

@@ -2,8 +2,8 @@
 /*
  * What is kept of a run
  *
- * A directory per run: console.log, qmp.log, faults.log, qemu.log, cmdline,
- * the scenario, its seed, result.json, README, and the name of a snapshot of the
+ * A directory per run: console.log, commands.log, qmp.log, faults.log,
+ * qemu.log, cmdline, the scenario, result.json, README, and the name of a snapshot of the
  * machine as it was when it failed. The directory of a run that passed goes
  * away again unless it is asked for; of the rest the last KEEP_RUNS stay.
  */
@@ -22,6 +22,10 @@ bool scenario_keep_begin(ScenarioRun *run, GError **error);
 
 /* Add a line to the directory's notes. */
 void scenario_keep_note(ScenarioRun *run, const char *text);
+
+/* Add a guest command to commands.log; @result NULL: it gave none. */
+void scenario_keep_command(ScenarioRun *run, const char *command,
+                           const CommandResult *result);
 
 /* Add what the machine's logs hold by now, before the machine goes. */
 void scenario_keep_logs(ScenarioRun *run);

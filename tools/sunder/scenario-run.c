@@ -150,6 +150,7 @@ static void run_steps(ScenarioRun *run, ScenarioResult *result)
     }
     if (fault) {
         set_result(result, fault, SCENARIO_ERROR);
+        scenario_turn(run, 0, NULL);    /* events of the step that failed */
     }
 }
 
