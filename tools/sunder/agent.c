@@ -97,30 +97,6 @@ static void agent_send_sync(Agent *agent)
     agent_queue(agent, AGENT_SYNC, 0, 0, payload, sizeof(payload));
 }
 
-Agent *agent_open(const char *path, GError **error)
-{
-    int failure;
-    int fd = unix_socket_connect(path, &failure);
-    Agent *agent;
-
-    if (fd < 0) {
-        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_FAILED,
-                    "%s: cannot connect to the guest's agent: %s", path,
-                    g_strerror(failure));
-        return NULL;
-    }
-    agent = g_new0(Agent, 1);
-    agent->fd = fd;
-    agent->nonce = (uint64_t)g_random_int() << 32 | g_random_int();
-    agent->sessions = g_hash_table_new_full(
-        NULL, NULL, NULL, (GDestroyNotify)agent_session_free);
-    agent->output = g_byte_array_new();
-    agent->held = g_byte_array_new();
-    agent_parser_reset(&agent->parser);
-    agent_send_sync(agent);
-    return agent;
-}
-
 bool agent_synced(const Agent *agent)
 {
     return agent->synced;
@@ -376,6 +352,31 @@ static bool agent_transmit(Agent *agent)
         g_byte_array_remove_range(agent->output, 0, (guint)sent);
     }
     return true;
+}
+
+Agent *agent_open(const char *path, GError **error)
+{
+    int failure;
+    int fd = unix_socket_connect(path, &failure);
+    Agent *agent;
+
+    if (fd < 0) {
+        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_FAILED,
+                    "%s: cannot connect to the guest's agent: %s", path,
+                    g_strerror(failure));
+        return NULL;
+    }
+    agent = g_new0(Agent, 1);
+    agent->fd = fd;
+    agent->nonce = (uint64_t)g_random_int() << 32 | g_random_int();
+    agent->sessions = g_hash_table_new_full(
+        NULL, NULL, NULL, (GDestroyNotify)agent_session_free);
+    agent->output = g_byte_array_new();
+    agent->held = g_byte_array_new();
+    agent_parser_reset(&agent->parser);
+    agent_send_sync(agent);
+    agent_transmit(agent);      /* a failure shows at the first dispatch */
+    return agent;
 }
 
 bool agent_dispatch(Agent *agent, GError **error)

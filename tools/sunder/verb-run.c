@@ -10,6 +10,7 @@
 #include "description.h"
 #include "run.h"
 #include "snapshot.h"
+#include "state.h"
 #include "verbs.h"
 
 /* A guest that has not answered by then is not going to. */
@@ -176,6 +177,10 @@ static MachineSpec *run_spec(const char *machine, const RunOptions *options,
         return NULL;
     }
     if (options->name) {
+        if (!state_name_valid(options->name, error)) {
+            g_prefix_error(error, "--name: ");
+            return NULL;
+        }
         g_free(spec->name);
         spec->name = g_strdup(options->name);
     }

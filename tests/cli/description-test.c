@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Machine descriptions: what Sunder reads in them
+ */
+#include <criterion/criterion.h>
+
+#include "description.h"
+#include "error.h"
+
+static Description *parse(const char *text)
+{
+    return description_parse("lab.cfg", text, NULL);
+}
+
+static void expect_refused(const char *text, const char *words)
+{
+    g_autoptr(GError) error = NULL;
+
+    cr_expect_null(description_parse("lab.cfg", text, &error), "%s", text);
+    cr_assert_not_null(error);
+    cr_expect(strstr(error->message, words), "%s", error->message);
+}
+
+Test(description, first_comment_line_is_the_purpose)
+{
+    g_autoptr(Description) description = parse(
+        "# SPDX-License-Identifier: GPL-2.0-or-later\n"
+        "#\n"
+        "#  A machine for tests \n"
+        "# And more about it\n"
+        "[machine]\n");
+
+    cr_assert_not_null(description);
+    cr_expect_str_eq(description->name, "lab");
+    cr_expect_str_eq(description->purpose, "A machine for tests");
+    cr_expect_eq(description->disks->len, 0);
+}
+
+Test(description, an_empty_file_has_no_purpose)
+{
+    g_autoptr(Description) description = parse("");
+
+    cr_assert_not_null(description);
+    cr_expect_str_eq(description->purpose, "");
+}
+
+Test(description, disk_directives_are_found_anywhere)
+{
+    g_autoptr(Description) description = parse(
+        "#sunder: disk a 512\n[machine]\n  # sunder:  disk\tb-1   3M \n");
+    DescriptionDisk *disk;
+
+    cr_assert_not_null(description);
+    cr_assert_eq(description->disks->len, 2);
+    disk = g_ptr_array_index(description->disks, 0);
+    cr_expect_str_eq(disk->node, "a");
+    cr_expect_eq(disk->size, 512);
+    disk = g_ptr_array_index(description->disks, 1);
+    cr_expect_str_eq(disk->node, "b-1");
+    cr_expect_eq(disk->size, 3 << 20);
+}
+
+Test(description, wrong_directives_are_told_with_their_line)
+{
+    expect_refused("\n\n# sunder: disc a 1G\n", "lab.cfg:3: directive");
+    expect_refused("# sunder:\n", "lab.cfg:1: directive");
+    expect_refused("# sunder: disk a\n", "disk NODE SIZE");
+    expect_refused("# sunder: disk a 1G x\n", "disk NODE SIZE");
+    expect_refused("# sunder: disk 1a 1G\n", "disk NODE SIZE");
+    expect_refused("# sunder: disk ../a 1G\n", "disk NODE SIZE");
+    expect_refused("# sunder: disk a,b=c 1G\n", "disk NODE SIZE");
+    expect_refused("# sunder: disk a 1G\n# sunder: disk a 1G\n", "twice");
+    expect_refused("# sunder: disk a1234567890123456789012345678901 1G\n",
+                   "disk NODE SIZE");
+}
+
+Test(description, sizes_have_units)
+{
+    guint64 size;
+
+    cr_assert(description_parse_size("4096", &size, NULL));
+    cr_expect_eq(size, 4096);
+    cr_assert(description_parse_size("64T", &size, NULL));
+    cr_expect_eq(size, G_GUINT64_CONSTANT(64) << 40);
+}
+
+Test(description, sizes_that_make_no_sense_are_refused)
+{
+    static const char *const bad[] = {
+        "", "0", "0G", "-1", "+1", " 1", "1 G", "G", "1g", "1GB", "1.5G",
+        "65T", "99999999999999999999", "18446744073709551615T", "0x10",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+        guint64 size;
+
+        cr_expect_not(description_parse_size(bad[i], &size, NULL), "\"%s\"",
+                      bad[i]);
+    }
+}
