@@ -295,6 +295,17 @@ static void remove_function(RacFunction *f)
     g_free(f);
 }
 
+/*
+ * QEMU's igb and e1000e have AER, but none of the bits of Device Control
+ * that let it send messages, as their hardware has.
+ */
+static void allow_error_messages(PCIDevice *d)
+{
+    if (pci_is_express(d) && d->exp.aer_cap && !pci_is_vf(d)) {
+        pcie_cap_deverr_init(d);
+    }
+}
+
 static void add_function(SunderRacPort *port, PCIDevice *d)
 {
     RacFunction *f = g_new0(RacFunction, 1);
@@ -303,6 +314,7 @@ static void add_function(SunderRacPort *port, PCIDevice *d)
     f->port = port;
     f->device = d;
     f->path = function_path(port, d);
+    allow_error_messages(d);
     QLIST_INSERT_HEAD(&port->functions, f, next);
     if (!functions) {
         functions = g_hash_table_new(NULL, NULL);

@@ -12,6 +12,7 @@
 #include "hw/pci-bridge/rac-port.h"
 #include "hw/pci/pci_regs.h"
 #include "hw/pci/pcie_aer.h"
+#include "qemu/bswap.h"
 #include "target-models/rac/tlp.h"
 
 /* RP PIO status: three bits for each space (7.9.15.7) */
@@ -88,8 +89,9 @@ static void record_error(SunderRacPort *port, PCIDevice *d, uint32_t status,
         record_in_device_status(d, status);
         return;
     }
-    if (header) {
-        memcpy(err.header, header, sizeof(err.header));
+    for (unsigned i = 0; header && i < ARRAY_SIZE(err.header); i++) {
+        /* QEMU stores the log big-endian; byte 0 belongs into bits 31:24 */
+        err.header[i] = bswap32(header[i]);
     }
     if (port->advisory && (status == PCI_ERR_UNC_UNSUP ||
                            status == PCI_ERR_UNC_COMP_ABORT)) {

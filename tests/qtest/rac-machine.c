@@ -133,6 +133,22 @@ void device_program(QTestState *qts)
     bar_program(qts, DEVICE, 0, WINDOW);
 }
 
+static void enable_error_messages(QTestState *qts, unsigned bdf)
+{
+    unsigned express = config_find_capability(qts, bdf, PCI_CAP_ID_EXP);
+
+    config_writew(qts, bdf, express + PCI_EXP_DEVCTL,
+                  PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE |
+                  PCI_EXP_DEVCTL_FERE | PCI_EXP_DEVCTL_URRE);
+}
+
+void errors_enable(QTestState *qts)
+{
+    enable_error_messages(qts, PORT);
+    enable_error_messages(qts, DEVICE);
+    config_writew(qts, PORT, PCI_BRIDGE_CONTROL, PCI_BRIDGE_CTL_SERR);
+}
+
 void rac_machine_program(QTestState *qts)
 {
     qtest_outl(qts, CONFIG_ADDRESS, CONFIG_ENABLE | PCIEXBAR);

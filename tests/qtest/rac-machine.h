@@ -73,6 +73,9 @@ void bridge_reset_bus(QTestState *qts, unsigned bdf);
 void bar_program(QTestState *qts, unsigned bdf, unsigned index,
                  uint64_t address);
 
+/* Lets the port and the device in its slot send error messages. */
+void errors_enable(QTestState *qts);
+
 /* Puts BAR 0 of the device in rac0's slot at WINDOW. */
 void device_program(QTestState *qts);
 
