@@ -55,7 +55,7 @@ _sunder_fault_words() {
 
 _sunder_snap_words() {
     case $(_sunder_position),${COMP_WORDS[2]} in
-    0,*) printf '%s\n' save restore list remove ;;
+    0,*) printf '%s\n' save restore list remove prune ;;
     1,save) _sunder_running ;;
     1,restore | *,remove) _sunder_ask snap list ;;
     esac

@@ -227,5 +227,6 @@ char *snapshot_key(const MachineSpec *spec, GError **error)
         }
         g_checksum_update(checksum, (const guchar *)digest, -1);
     }
-    return g_strdup_printf("booted-%.24s", g_checksum_get_string(checksum));
+    return g_strdup_printf(SNAPSHOT_BOOTED "%.24s",
+                           g_checksum_get_string(checksum));
 }

@@ -264,6 +264,10 @@ bool snapshot_save(Machine *machine, const char *name, GError **error)
     }
     if (snapshot_stop_and_write(machine, work, error) &&
         snapshot_publish(work, name, error)) {
+        /* Nobody else would ever remove those that callers make unasked. */
+        if (g_str_has_prefix(name, SNAPSHOT_BOOTED)) {
+            snapshot_prune(SNAPSHOT_BOOTED);
+        }
         return true;
     }
     g_prefix_error(error, "snapshot %s: ", name);
@@ -303,4 +307,21 @@ bool snapshot_remove(const char *name, GError **error)
     }
     snapshot_remove_folder(folder);
     return true;
+}
+
+void snapshot_prune(const char *prefix)
+{
+    g_auto(GStrv) names = snapshot_list();
+
+    for (char **name = names; *name; name++) {
+        g_autoptr(MachineSpec) spec = NULL;
+
+        if (!g_str_has_prefix(*name, prefix)) {
+            continue;
+        }
+        spec = snapshot_spec(*name, NULL);
+        if (!spec || !snapshot_check(*name, spec, NULL)) {
+            snapshot_remove(*name, NULL);
+        }
+    }
 }

@@ -43,6 +43,14 @@ char *snapshot_key(const MachineSpec *spec, GError **error);
 bool snapshot_exists(const char *name);
 bool snapshot_remove(const char *name, GError **error);
 
+/*
+ * Remove the snapshots whose name begins with @prefix and that cannot be
+ * restored any more. Names of snapshot_key() begin with SNAPSHOT_BOOTED;
+ * saving one of those prunes the others.
+ */
+#define SNAPSHOT_BOOTED "booted-"
+void snapshot_prune(const char *prefix);
+
 /* Names, sorted; manifest of one of them. */
 char **snapshot_list(void);
 JsonNode *snapshot_manifest(const char *name, GError **error);

@@ -190,6 +190,21 @@ static int snap_remove(int argc, char **argv)
     return 0;
 }
 
+static int snap_prune(int argc, char **argv)
+{
+    int status = verb_parse(&argc, &argv, "snap prune [OPTION...]", NULL,
+                            NULL);
+
+    if (status >= 0) {
+        return status;
+    }
+    if (argc) {
+        return verb_usage("snap prune", "%s: no argument expected", argv[0]);
+    }
+    snapshot_prune("");
+    return 0;
+}
+
 int verb_snap(int argc, char **argv)
 {
     static const Verb subcommands[] = {
@@ -197,6 +212,7 @@ int verb_snap(int argc, char **argv)
         { "restore", snap_restore, "start a machine from a snapshot" },
         { "list", snap_list, "the snapshots there are" },
         { "remove", snap_remove, "remove snapshots" },
+        { "prune", snap_prune, "remove those that cannot be restored" },
         { NULL, NULL, NULL },
     };
 
