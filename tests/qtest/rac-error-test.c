@@ -12,27 +12,10 @@
 #define BAR0            "rac0/nic0/bar0"
 #define CONFIG          "rac0/nic0/config"
 #define IO_BAR          "rac0/nic0/bar2"
-#define STATUS          (WINDOW + 8)    /* a register of igb */
 
 /* Requester ID of the port, in doubleword 1 of a header: 2.2.6.2 */
 #define FROM_PORT       (PORT << 16)
 #define FULL_DOUBLEWORD 0xf             /* First DW BE: 2.2.5 */
-
-static QTestState *start(const char *port_options)
-{
-    g_autofree char *args = g_strdup_printf(
-        "-machine q35 -m 64 -nodefaults -nic none "
-        "-device sunder-rac-port,id=rac0,addr=4,chassis=1,slot=1%s "
-        "-device igb,id=nic0,bus=rac0,romfile=", port_options);
-    QTestState *qts = qtest_init(args);
-
-    rac_machine_program(qts);
-    bridge_program_io(qts, PORT, IO_WINDOW);
-    device_program(qts);
-    bar_program(qts, DEVICE, 2, IO_WINDOW);
-    errors_enable(qts);
-    return qts;
-}
 
 static uint32_t aer(QTestState *qts, unsigned bdf, unsigned offset)
 {
@@ -69,9 +52,9 @@ static uint16_t device_status(QTestState *qts, unsigned bdf)
 
 static void test_a_healthy_access_leaves_no_record(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
-    qtest_readl(qts, STATUS);
+    qtest_readl(qts, IGB_STATUS);
 
     g_assert_cmphex(aer(qts, DEVICE, PCI_ERR_UNCOR_STATUS), ==, 0);
     g_assert_cmphex(aer(qts, PORT, PCI_ERR_UNCOR_STATUS), ==, 0);
@@ -81,14 +64,14 @@ static void test_a_healthy_access_leaves_no_record(void)
 
 static void test_the_device_logs_an_unsupported_request(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
     fault_add(qts, BAR0, "unsupported-request", NULL);
-    qtest_readl(qts, STATUS);
+    qtest_readl(qts, IGB_STATUS);
 
     assert_logged(qts, DEVICE, PCI_ERR_UNC_UNSUP);
     assert_header(qts, DEVICE, 0x00000001, FROM_PORT | FULL_DOUBLEWORD,
-                  STATUS);
+                  IGB_STATUS);
     g_assert_cmphex(device_status(qts, DEVICE), ==,
                     PCI_EXP_DEVSTA_NFED | PCI_EXP_DEVSTA_URD);
     g_assert_cmphex(aer(qts, PORT, PCI_ERR_UNCOR_STATUS), ==, 0);
@@ -97,10 +80,10 @@ static void test_the_device_logs_an_unsupported_request(void)
 
 static void test_the_device_logs_a_completer_abort(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
     fault_add(qts, BAR0, "completer-abort", NULL);
-    qtest_readl(qts, STATUS);
+    qtest_readl(qts, IGB_STATUS);
 
     assert_logged(qts, DEVICE, PCI_ERR_UNC_COMP_ABORT);
     g_assert_cmphex(device_status(qts, DEVICE), ==, PCI_EXP_DEVSTA_NFED);
@@ -109,10 +92,10 @@ static void test_the_device_logs_a_completer_abort(void)
 
 static void test_the_port_logs_a_completion_timeout(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
     fault_add(qts, BAR0, "completion-timeout", NULL);
-    qtest_readl(qts, STATUS);
+    qtest_readl(qts, IGB_STATUS);
 
     assert_logged(qts, PORT, PCI_ERR_UNC_COMP_TIME);
     g_assert_cmphex(aer(qts, DEVICE, PCI_ERR_UNCOR_STATUS), ==, 0);
@@ -121,10 +104,10 @@ static void test_the_port_logs_a_completion_timeout(void)
 
 static void test_the_port_logs_poisoned_data_of_a_read(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
     fault_add(qts, BAR0, "poisoned", NULL);
-    qtest_readl(qts, STATUS);
+    qtest_readl(qts, IGB_STATUS);
 
     assert_logged(qts, PORT, PCI_ERR_UNC_POISON_TLP);
     qtest_quit(qts);
@@ -132,33 +115,33 @@ static void test_the_port_logs_poisoned_data_of_a_read(void)
 
 static void test_the_device_logs_poisoned_data_of_a_write(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
     fault_add(qts, BAR0, "poisoned", NULL);
-    qtest_writel(qts, STATUS, 0);
+    qtest_writel(qts, IGB_STATUS, 0);
 
     assert_logged(qts, DEVICE, PCI_ERR_UNC_POISON_TLP);
     assert_header(qts, DEVICE, 0x40000001, FROM_PORT | FULL_DOUBLEWORD,
-                  STATUS);
+                  IGB_STATUS);
     qtest_quit(qts);
 }
 
 static void test_the_device_logs_a_write_that_it_does_not_support(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
     fault_add(qts, BAR0, "unsupported-request", NULL);
-    qtest_writeb(qts, STATUS + 2, 0);
+    qtest_writeb(qts, IGB_STATUS + 2, 0);
 
     assert_logged(qts, DEVICE, PCI_ERR_UNC_UNSUP);
     /* the third byte of a doubleword: First DW BE 0100b */
-    assert_header(qts, DEVICE, 0x40000001, FROM_PORT | 0x4, STATUS);
+    assert_header(qts, DEVICE, 0x40000001, FROM_PORT | 0x4, IGB_STATUS);
     qtest_quit(qts);
 }
 
 static void test_the_header_of_a_config_read_is_logged(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
     fault_add(qts, CONFIG, "unsupported-request", ", 'count': 1");
     config_readw(qts, DEVICE, PCI_DEVICE_ID);
@@ -170,7 +153,7 @@ static void test_the_header_of_a_config_read_is_logged(void)
 
 static void test_the_header_of_an_io_read_is_logged(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
     fault_add(qts, IO_BAR, "unsupported-request", NULL);
     qtest_inl(qts, IO_WINDOW + 4);
@@ -182,10 +165,10 @@ static void test_the_header_of_an_io_read_is_logged(void)
 
 static void check_secondary_status(const char *outcome, uint16_t bit)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
     fault_add(qts, BAR0, outcome, NULL);
-    qtest_readl(qts, STATUS);
+    qtest_readl(qts, IGB_STATUS);
 
     g_assert_cmphex(config_readw(qts, PORT, PCI_SEC_STATUS) & 0xb900, ==,
                     bit);
@@ -210,10 +193,10 @@ static void test_poisoned_data_is_a_detected_parity_error(void)
 
 static void test_a_posted_write_has_no_completion_that_could_say_so(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
     fault_add(qts, BAR0, "unsupported-request", NULL);
-    qtest_writel(qts, STATUS, 0);
+    qtest_writel(qts, IGB_STATUS, 0);
 
     g_assert_cmphex(config_readw(qts, PORT, PCI_SEC_STATUS) &
                     PCI_STATUS_REC_MASTER_ABORT, ==, 0);
@@ -227,10 +210,10 @@ static uint16_t error_source(QTestState *qts)
 
 static void test_the_device_sends_a_message_to_the_root(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
     fault_add(qts, BAR0, "completer-abort", NULL);
-    qtest_readl(qts, STATUS);
+    qtest_readl(qts, IGB_STATUS);
 
     g_assert_cmphex(aer(qts, PORT, PCI_ERR_ROOT_STATUS) & 0x7f, ==,
                     PCI_ERR_ROOT_UNCOR_RCV | PCI_ERR_ROOT_NONFATAL_RCV);
@@ -240,10 +223,10 @@ static void test_the_device_sends_a_message_to_the_root(void)
 
 static void test_the_port_sends_a_message_of_its_own(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
     fault_add(qts, BAR0, "completion-timeout", NULL);
-    qtest_readl(qts, STATUS);
+    qtest_readl(qts, IGB_STATUS);
 
     g_assert_cmphex(aer(qts, PORT, PCI_ERR_ROOT_STATUS) & 0x7f, ==,
                     PCI_ERR_ROOT_UNCOR_RCV | PCI_ERR_ROOT_NONFATAL_RCV);
@@ -253,14 +236,14 @@ static void test_the_port_sends_a_message_of_its_own(void)
 
 static void test_the_severity_that_software_chose_counts(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
     unsigned capability = config_find_extended(qts, DEVICE,
                                                PCI_EXT_CAP_ID_ERR);
 
     config_writel(qts, DEVICE, capability + PCI_ERR_UNCOR_SEVER,
                   PCI_ERR_UNC_COMP_ABORT);
     fault_add(qts, BAR0, "completer-abort", NULL);
-    qtest_readl(qts, STATUS);
+    qtest_readl(qts, IGB_STATUS);
 
     g_assert_cmphex(aer(qts, PORT, PCI_ERR_ROOT_STATUS) & 0x7f, ==,
                     PCI_ERR_ROOT_UNCOR_RCV | PCI_ERR_ROOT_FATAL_RCV |
@@ -271,14 +254,14 @@ static void test_the_severity_that_software_chose_counts(void)
 
 static void test_a_masked_error_sends_no_message(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
     unsigned capability = config_find_extended(qts, DEVICE,
                                                PCI_EXT_CAP_ID_ERR);
 
     config_writel(qts, DEVICE, capability + PCI_ERR_UNCOR_MASK,
                   PCI_ERR_UNC_COMP_ABORT);
     fault_add(qts, BAR0, "completer-abort", NULL);
-    qtest_readl(qts, STATUS);
+    qtest_readl(qts, IGB_STATUS);
 
     g_assert_cmphex(aer(qts, PORT, PCI_ERR_ROOT_STATUS) & 0x7f, ==, 0);
     qtest_quit(qts);
@@ -286,10 +269,10 @@ static void test_a_masked_error_sends_no_message(void)
 
 static void test_refusals_can_be_advisory(void)
 {
-    QTestState *qts = start(",advisory=on");
+    QTestState *qts = rac_machine_start_igb(",advisory=on");
 
     fault_add(qts, BAR0, "completer-abort", NULL);
-    qtest_readl(qts, STATUS);
+    qtest_readl(qts, IGB_STATUS);
 
     g_assert_cmphex(aer(qts, DEVICE, PCI_ERR_COR_STATUS) &
                     PCI_ERR_COR_ADV_NFAT, ==, PCI_ERR_COR_ADV_NFAT);
@@ -299,11 +282,11 @@ static void test_refusals_can_be_advisory(void)
 
 static void test_a_labelled_resource_leaves_no_records(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
     fault_add(qts, BAR0, "unsupported-request", NULL);
     rac_label(qts, BAR0, NULL);
-    qtest_readl(qts, STATUS);
+    qtest_readl(qts, IGB_STATUS);
 
     g_assert_cmphex(aer(qts, DEVICE, PCI_ERR_UNCOR_STATUS), ==, 0);
     g_assert_cmphex(aer(qts, PORT, PCI_ERR_ROOT_STATUS) & 0x7f, ==, 0);
@@ -312,13 +295,13 @@ static void test_a_labelled_resource_leaves_no_records(void)
 
 static void test_link_capabilities_survive_a_fault(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
     unsigned lnkcap = config_find_capability(qts, DEVICE, PCI_CAP_ID_EXP) +
                       PCI_EXP_LNKCAP;
     uint32_t before = config_readl(qts, DEVICE, lnkcap);
 
     fault_add(qts, BAR0, "unsupported-request", NULL);
-    qtest_readl(qts, STATUS);
+    qtest_readl(qts, IGB_STATUS);
 
     g_assert_cmphex(config_readl(qts, DEVICE, lnkcap), ==, before);
     qtest_quit(qts);
@@ -354,7 +337,7 @@ static void check_injected_error(const void *data)
 {
     unsigned bit = GPOINTER_TO_UINT(data);
     g_autofree char *more = g_strdup_printf(", 'value': %u", bit);
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
     fault_add(qts, "rac0/link", "error", more);
 
@@ -364,7 +347,7 @@ static void check_injected_error(const void *data)
 
 static void test_an_error_that_does_not_exist_leaves_no_record(void)
 {
-    QTestState *qts = start("");
+    QTestState *qts = rac_machine_start_igb("");
 
     fault_add(qts, "rac0/link", "error", ", 'value': 18446744073709551615");
     fault_add(qts, "rac0/link", "error", ", 'value': 31");

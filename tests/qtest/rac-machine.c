@@ -402,3 +402,19 @@ QTestState *rac_machine_start_edu(void)
     device_program(qts);
     return qts;
 }
+
+QTestState *rac_machine_start_igb(const char *port_options)
+{
+    g_autofree char *args = g_strdup_printf(
+        "-machine q35 -m 64 -nodefaults -nic none "
+        "-device sunder-rac-port,id=rac0,addr=4,chassis=1,slot=1%s "
+        "-device igb,id=nic0,bus=rac0,romfile=", port_options);
+    QTestState *qts = qtest_init(args);
+
+    rac_machine_program(qts);
+    bridge_program_io(qts, PORT, IO_WINDOW);
+    device_program(qts);
+    bar_program(qts, DEVICE, 2, IO_WINDOW);
+    errors_enable(qts);
+    return qts;
+}

@@ -28,6 +28,9 @@
 #define DEVICE_2        BDF(2, 0, 0)
 #define WINDOW_2        UINT64_C(0xd1000000)
 
+/* A register of the igb in rac0's slot. */
+#define IGB_STATUS      (WINDOW + 8)
+
 /* QEMU's edu device: its identification, and a register that inverts. */
 #define EDU_ID          0x010000edu
 #define EDU_LIVENESS    4
@@ -37,6 +40,12 @@ QTestState *rac_machine_start(const char *options, ...)
     G_GNUC_PRINTF(1, 2);
 /* With an edu device "nic0" in rac0's slot, its BAR at WINDOW. */
 QTestState *rac_machine_start_edu(void);
+/*
+ * With an igb "nic0", its BAR 0 at WINDOW, its BAR 2 at IO_WINDOW, and error
+ * messages enabled.
+ * @port_options: empty, or more properties of the port, as ",dpc=off"
+ */
+QTestState *rac_machine_start_igb(const char *port_options);
 /* The command line that rac_machine_start() gives QEMU; freed by the caller. */
 char *rac_machine_args(const char *options);
 /* Programs host bridge and rac0 in a machine started otherwise. */
