@@ -105,7 +105,8 @@ Test(fault_point, of_many_points_the_ten_most_alike_are_listed)
     }
     fault_engine_find_point(engine, "rac1/nic0/ba5", &error);
 
-    cr_assert_has(error->message, "there are: rac1/nic0/bar5, ");
+    cr_assert_has(error->message, "there are: rac1/nic0/bar5, "
+                  "rac1/nic0/bar1, rac1/nic0/bar25, rac1/nic0/bar9, ");
     cr_assert_has(error->message, " and 32 more");
 }
 
@@ -164,9 +165,24 @@ Test(fault_point, removing_an_unknown_rule_lists_those_that_exist)
     g_autoptr(GError) error = NULL;
 
     fault_add(fault_spec("hang"));
+    fault_add(fault_spec("unplug"));
 
     cr_assert_not(fault_engine_remove_rule(engine, "fault9", &error));
     cr_assert(g_error_matches(error, FAULT_ERROR, FAULT_ERROR_RULE));
     cr_assert_str_eq(error->message, "fault rule \"fault9\" does not exist; "
-                     "there are: fault0");
+                     "there are: fault0, fault1");
+}
+
+Test(fault_point, rules_are_listed_in_the_order_of_adding)
+{
+    g_autoptr(GString) ids = g_string_new(NULL);
+    FaultRuleSpec named = fault_spec("poison");
+
+    named.id = "a";
+    fault_add(fault_spec("drop"));
+    fault_add(named);
+    fault_add(fault_spec("unplug"));
+    fault_engine_foreach_rule(engine, append_id, ids);
+
+    cr_assert_str_eq(ids->str, "fault0 a fault2 ");
 }

@@ -130,6 +130,21 @@ Test(fault_state, an_engine_goes_on_where_the_saved_one_stopped)
     fault_engine_free(original);
 }
 
+Test(fault_state, a_rule_saved_while_it_lets_accesses_pass_lets_the_rest_pass)
+{
+    g_autoptr(GByteArray) state = NULL;
+    FaultRuleSpec spec = fault_spec("hang");
+
+    spec.after = 4;
+    spec.every = 2;
+    fault_add(spec);
+    play_later(3);
+    state = fault_engine_save(engine);
+    cr_assert(load(state, NULL));
+
+    cr_assert_str_eq(play_later(6), "..H.H.");
+}
+
 Test(fault_state, saving_what_was_loaded_gives_the_same_bytes)
 {
     g_autoptr(GByteArray) state = NULL;
