@@ -2,10 +2,11 @@
 # What every script of ours uses: messages, the cache, free space.
 # Sourced, never run.
 
-# One line on stderr, and the end.  The last command's output, when there is
-# any to see, has gone to a log that the line names.
+# One line on stderr, and the end.  If the last command that was run with
+# logged failed, the line ends with its own words.
 die() {
-    printf '%s: error: %s\n' "${PROG:-sunder}" "$*" >&2
+    printf '%s: error: %s%s\n' "${PROG:-sunder}" "$*" \
+        "${LOGGED_REASON:+: $LOGGED_REASON}" >&2
     exit 1
 }
 
@@ -36,12 +37,13 @@ need_command() {
         die "$1: command not found; scripts/setup installs it"
 }
 
-# Run a command with its output in a log; show the log's end if it fails.
-# logged LOG COMMAND...
+# logged LOG COMMAND...: run a command with its output in a log.
 logged() {
     local log=$1
     shift
+    LOGGED_REASON=
     "$@" >"$log" 2>&1 </dev/null && return 0
-    tail -n 15 "$log" >&2
+    LOGGED_REASON=$(grep -m 1 -E '^(E|ERROR): |error: ' "$log" ||
+        tail -n 1 "$log")
     return 1
 }
