@@ -67,6 +67,33 @@ static void spec_from_qapi(FaultRuleSpec *spec, const SunderFaultRule *rule)
     spec->duration_ns = rule->duration;
 }
 
+/* QAPI takes -1 for 2^64 - 1, which nobody means here. */
+static bool numbers_valid(const SunderFaultRule *rule, Error **errp)
+{
+    const struct { const char *name; bool given; uint64_t value; } t[] = {
+        { "after", rule->has_after, rule->after },
+        { "every", rule->has_every, rule->every },
+        { "count", rule->has_count, rule->count },
+        { "at", rule->has_at, rule->at },
+        { "duration", rule->has_duration, rule->duration },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+        if (t[i].given && t[i].value > INT64_MAX) {
+            error_setg(errp, "%s %" PRIu64 ": expected at most %" PRId64
+                       ", and nothing negative", t[i].name, t[i].value,
+                       INT64_MAX);
+            return false;
+        }
+    }
+    if (rule->has_length && rule->length == 0) {
+        error_setg(errp, "length 0: expected at least 1; leave length out "
+                   "for all up to the end of the point");
+        return false;
+    }
+    return true;
+}
+
 SunderFaultId *qmp_sunder_fault_add(SunderFaultRule *rule, Error **errp)
 {
     g_autoptr(GError) error = NULL;
@@ -74,9 +101,7 @@ SunderFaultId *qmp_sunder_fault_add(SunderFaultRule *rule, Error **errp)
     SunderFaultId *result;
     char *id;
 
-    if (rule->has_length && rule->length == 0) {
-        error_setg(errp, "length 0: expected at least 1; leave length out "
-                   "for all up to the end of the point");
+    if (!numbers_valid(rule, errp)) {
         return NULL;
     }
     spec_from_qapi(&spec, rule);
