@@ -41,9 +41,22 @@ Test(bzimage, payload_is_found)
     make_image(image);
     cr_assert(bzimage_parse(image, sizeof(image), &found, NULL));
     cr_expect_eq(found.payload, 5 * 512 + 0x40);
-    cr_expect_eq(found.payload_size, 100);
+    cr_expect_eq(found.payload_size, 96);
     cr_expect_eq(found.unpacked, 12345);
     cr_expect_eq(found.protocol, 0x020f);
+}
+
+Test(bzimage, the_size_in_gzip_is_part_of_it)
+{
+    uint8_t image[IMAGE_SIZE];
+    BzImage found;
+
+    make_image(image);
+    image[5 * 512 + 0x40] = 0x1f;
+    image[5 * 512 + 0x41] = 0x8b;
+    cr_assert(bzimage_parse(image, sizeof(image), &found, NULL));
+    cr_expect_eq(found.payload_size, 100);
+    cr_expect_eq(found.unpacked, 12345);
 }
 
 Test(bzimage, no_setup_sectors_mean_four)

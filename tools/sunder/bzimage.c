@@ -24,6 +24,9 @@
 #define SETUP_SECTS_DEFAULT 4u     /* what a setup_sects of 0 means */
 #define PROTOCOL_PAYLOAD    0x0208 /* the first with payload_offset */
 
+#define GZIP_ID1 0x1f
+#define GZIP_ID2 0x8b
+
 #define XEN_ELFNOTE_PHYS32_ENTRY 18
 
 bool elf_is(const uint8_t *data, size_t size)
@@ -63,8 +66,13 @@ bool bzimage_parse(const uint8_t *data, size_t size, BzImage *image,
                               "is the file truncated?");
     }
     image->payload = (size_t)start;
-    image->payload_size = (size_t)length;
-    /* gzip's own trailer and the one that Linux adds for the others agree. */
+    /*
+     * The payload ends with the unpacked size: with gzip that is its own
+     * trailer (RFC 1952, ISIZE), behind all others Linux's build puts it
+     * (scripts/Makefile.lib, size_append), and it is none of theirs.
+     */
+    image->payload_size = (size_t)length -
+        (data[start] == GZIP_ID1 && data[start + 1] == GZIP_ID2 ? 0 : 4);
     image->unpacked = wire_get32(data + start + length - 4);
     if (image->unpacked > BZIMAGE_UNPACKED_MAX) {
         return bzimage_refuse(error, "the payload claims to unpack to more "

@@ -17,7 +17,7 @@
 /* Where the compressed vmlinux lies in a bzImage, in bytes from its start */
 typedef struct BzImage {
     size_t payload;       /* first byte of the compressed kernel */
-    size_t payload_size;  /* bytes, the size field behind it not counted */
+    size_t payload_size;  /* bytes, without a size that Linux put behind */
     size_t unpacked;      /* bytes of the ELF file; 0 when not told */
     uint16_t protocol;    /* boot protocol, 0x020f is 2.15 */
 } BzImage;

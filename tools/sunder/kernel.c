@@ -15,8 +15,7 @@
 
 /*
  * Uncompress up to @wanted bytes of @data; libarchive tells gzip, xz, zstd,
- * lz4, bzip2 and lzma by their first bytes. What Linux appends to the
- * payload makes libarchive complain at the end, when all has been read.
+ * lz4, bzip2 and lzma by their first bytes.
  */
 static GByteArray *kernel_uncompress(const uint8_t *data, size_t size,
                                      size_t wanted)
