@@ -46,6 +46,7 @@ static int check_queue(NvmeState *s, const char *kind, uint16_t qid,
     return 0;
 }
 
+/* Doorbells (ioeventfd) are attended to once the machine runs. */
 static int load_cq(NvmeState *s, const NvmeCqState *c)
 {
     NvmeCtrl *n = s->parent;
@@ -79,6 +80,12 @@ static int load_cq(NvmeState *s, const NvmeCqState *c)
     cq->head = c->head;
     cq->tail = c->tail;
     cq->phase = c->phase;
+    if (cq->ioeventfd_enabled) {
+        event_notifier_set_handler(&cq->notifier, NULL);
+        if (c->notified) {
+            event_notifier_set(&cq->notifier);
+        }
+    }
     return 0;
 }
 
@@ -111,6 +118,9 @@ static int load_sq(NvmeState *s, const NvmeSqState *q)
     sunder_nvme_ops->init_sq(sq, n, q->dma_addr, q->sqid, q->cqid, q->size);
     sq->head = q->head;
     sq->tail = q->tail;
+    if (sq->ioeventfd_enabled) {
+        event_notifier_set_handler(&sq->notifier, NULL);
+    }
     return 0;
 }
 

@@ -70,20 +70,34 @@ NvmeRequest *sunder_nvme_inflight(NvmeCtrl *n)
     return NULL;
 }
 
-static void cancel_fetching(NvmeCtrl *n)
+static void set_notifier(bool enabled, EventNotifier *notifier,
+                         EventNotifierHandler *handler)
+{
+    if (enabled) {
+        event_notifier_set_handler(notifier, handler);
+    }
+}
+
+static void stop_fetching(NvmeCtrl *n)
 {
     for (uint32_t i = 0; i <= n->params.max_ioqpairs; i++) {
-        if (n->sq[i]) {
-            qemu_bh_cancel(n->sq[i]->bh);
+        NvmeSQueue *sq = n->sq[i];
+
+        if (sq) {
+            qemu_bh_cancel(sq->bh);
+            set_notifier(sq->ioeventfd_enabled, &sq->notifier, NULL);
         }
     }
 }
 
-static void cancel_posting(NvmeCtrl *n)
+static void stop_posting(NvmeCtrl *n)
 {
     for (uint32_t i = 0; i <= n->params.max_ioqpairs; i++) {
-        if (n->cq[i]) {
-            qemu_bh_cancel(n->cq[i]->bh);
+        NvmeCQueue *cq = n->cq[i];
+
+        if (cq) {
+            qemu_bh_cancel(cq->bh);
+            set_notifier(cq->ioeventfd_enabled, &cq->notifier, NULL);
         }
     }
 }
@@ -106,29 +120,44 @@ static void drain_namespaces(NvmeCtrl *n)
 
 static void nvme_rest(NvmeCtrl *n)
 {
-    cancel_fetching(n);
+    stop_fetching(n);
     while (sunder_nvme_inflight(n)) {
         drain_namespaces(n);
-        cancel_fetching(n);
+        stop_fetching(n);
     }
-    cancel_posting(n);
+    stop_posting(n);
 }
 
 /*
  * Only what has work: a bottom half for nothing would raise an interrupt that
  * the machine would not have seen had it not been stopped.
  */
+static void wake_sq(NvmeCtrl *n, NvmeSQueue *sq)
+{
+    if (n->dbbuf_enabled || sq->head != sq->tail) {
+        qemu_bh_schedule(sq->bh);
+    }
+    set_notifier(sq->ioeventfd_enabled, &sq->notifier,
+                 sunder_nvme_ops->sq_notifier);
+}
+
+static void wake_cq(NvmeCQueue *cq)
+{
+    if (!QTAILQ_EMPTY(&cq->req_list)) {
+        qemu_bh_schedule(cq->bh);
+    }
+    set_notifier(cq->ioeventfd_enabled, &cq->notifier,
+                 sunder_nvme_ops->cq_notifier);
+}
+
 static void nvme_wake(NvmeCtrl *n)
 {
     for (uint32_t i = 0; i <= n->params.max_ioqpairs; i++) {
-        NvmeSQueue *sq = n->sq[i];
-        NvmeCQueue *cq = n->cq[i];
-
-        if (sq && (n->dbbuf_enabled || sq->head != sq->tail)) {
-            qemu_bh_schedule(sq->bh);
+        if (n->sq[i]) {
+            wake_sq(n, n->sq[i]);
         }
-        if (cq && !QTAILQ_EMPTY(&cq->req_list)) {
-            qemu_bh_schedule(cq->bh);
+        if (n->cq[i]) {
+            wake_cq(n->cq[i]);
         }
     }
 }

@@ -26,6 +26,18 @@ static void save_done(NvmeCQueue *cq, GArray *done)
     }
 }
 
+/* Looks at an event without taking it. */
+static bool is_notified(NvmeCQueue *cq)
+{
+    bool notified = cq->ioeventfd_enabled &&
+                    event_notifier_test_and_clear(&cq->notifier);
+
+    if (notified) {
+        event_notifier_set(&cq->notifier);
+    }
+    return notified;
+}
+
 static void save_cqs(NvmeState *s)
 {
     NvmeCtrl *n = s->parent;
@@ -41,6 +53,7 @@ static void save_cqs(NvmeState *s)
                 .vector = cq->vector,
                 .irq_enabled = cq->irq_enabled,
                 .phase = cq->phase,
+                .notified = is_notified(cq),
                 .head = cq->head,
                 .tail = cq->tail,
                 .size = cq->size,

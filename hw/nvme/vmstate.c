@@ -149,6 +149,7 @@ static const VMStateDescription cq_vmstate = {
         VMSTATE_UINT16(vector, NvmeCqState),
         VMSTATE_UINT8(irq_enabled, NvmeCqState),
         VMSTATE_UINT8(phase, NvmeCqState),
+        VMSTATE_UINT8(notified, NvmeCqState),
         VMSTATE_UINT32(head, NvmeCqState),
         VMSTATE_UINT32(tail, NvmeCqState),
         VMSTATE_UINT32(size, NvmeCqState),

@@ -36,6 +36,8 @@ typedef struct SunderNvmeOps {
                     uint16_t irq_enabled);
     void (*init_sq)(NvmeSQueue *sq, NvmeCtrl *n, uint64_t dma_addr,
                     uint16_t sqid, uint16_t cqid, uint16_t size);
+    void (*cq_notifier)(EventNotifier *e);
+    void (*sq_notifier)(EventNotifier *e);
 } SunderNvmeOps;
 
 /* As given to sunder_nvme_class_init(). */
@@ -65,6 +67,7 @@ typedef struct NvmeCqState {
     uint16_t vector;
     uint8_t irq_enabled;
     uint8_t phase;
+    uint8_t notified;           /* a doorbell (ioeventfd) not yet looked at */
     uint32_t head;
     uint32_t tail;
     uint32_t size;              /* entries */

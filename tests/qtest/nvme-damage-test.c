@@ -60,12 +60,12 @@ static const Damage damages[] = {
     { "cq-size", QNVME_CQ(1), 4, 0, 4, "completion queue 1: size 0" },
     { "cq-tail", QNVME_CQ(1), 8, 8, 4, "completion queue 1: head 1, tail 8" },
     { "cq-head", QNVME_CQ(1), 12, 8, 4, "completion queue 1: head 8" },
-    { "cq-phase", QNVME_CQ(1), 13, 2, 1, "phase 2" },
-    { "cq-irq", QNVME_CQ(1), 14, 9, 1, "irq_enabled 9" },
-    { "cq-vector", QNVME_CQ(1), 16, 65, 2, "vector 65" },
-    { "cq-cqid", QNVME_CQ(1), 18, 0x4000, 2, "completion queue 16384" },
+    { "cq-phase", QNVME_CQ(1), 14, 2, 1, "phase 2" },
+    { "cq-irq", QNVME_CQ(1), 15, 9, 1, "irq_enabled 9" },
+    { "cq-vector", QNVME_CQ(1), 17, 65, 2, "vector 65" },
+    { "cq-cqid", QNVME_CQ(1), 19, 0x4000, 2, "completion queue 16384" },
     { "sq-count", QNVME_SQ(0), 20, 0x7fffffff, 4, "nr_sqs" },
-    { "cq-count", QNVME_CQ(0), 22, 0x80000000, 4, "nr_cqs" },
+    { "cq-count", QNVME_CQ(0), 23, 0x80000000, 4, "nr_cqs" },
 };
 
 static void write_damage(const Damage *damage, uint8_t *place)

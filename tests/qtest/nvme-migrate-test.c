@@ -211,6 +211,36 @@ static void test_shadow_doorbells(void)
     machine_end(&m);
 }
 
+static void test_doorbells_of_a_stopped_machine(void)
+{
+    Machine m;
+    NvmeCmd read = qnvme_io(NVME_CMD_READ, 0);
+    NvmeCmd config = {
+        .opcode = NVME_ADM_CMD_DBBUF_CONFIG,
+        .dptr.prp1 = cpu_to_le64(QNVME_DBS),
+        .dptr.prp2 = cpu_to_le64(QNVME_EIS),
+    };
+    uint16_t cid;
+
+    machine_start(&m, ",ioeventfd=on", "");
+    qnvme_do(&m.nvme, 0, &config);
+    m.nvme.shadow = true;
+    qnvme_read(&m.nvme, 1, 0);
+    qtest_qmp_assert_success(m.nvme.qts, "{ 'execute': 'stop' }");
+    cid = qnvme_submit(&m.nvme, 1, &read);
+    /* Two rounds through the main loop: nobody fetches the command. */
+    qtest_qmp_assert_success(m.nvme.qts, "{ 'execute': 'query-status' }");
+    qtest_qmp_assert_success(m.nvme.qts, "{ 'execute': 'query-status' }");
+    g_assert_false(qnvme_is_done(&m.nvme, 1));
+    machine_save(&m);
+    qnvme_adopt(&m.nvme, saved_state_load_stopped(m.args, m.state),
+                NVME_DEVFN);
+    g_assert_false(qnvme_is_done(&m.nvme, 1));
+    qtest_qmp_assert_success(m.nvme.qts, "{ 'execute': 'cont' }");
+    g_assert_cmpint(le16_to_cpu(qnvme_wait(&m.nvme, 1).cid), ==, cid);
+    machine_end(&m);
+}
+
 static uint16_t pci_status(Machine *m)
 {
     return qpci_config_readw(m->nvme.dev, PCI_STATUS);
@@ -422,6 +452,28 @@ static void test_controller_memory_buffer(void)
     machine_end(&m);
 }
 
+static void test_persistent_memory_region(void)
+{
+    Machine m;
+    QPCIBar pmr;
+    char *args;
+
+    machine_init(&m, NULL);
+    args = g_strdup_printf("-object memory-backend-ram,id=pmr,size=1M %s",
+                           m.args);
+    g_free(m.args);
+    m.args = g_strconcat(args, " -global nvme.pmrdev=pmr", NULL);
+    g_free(args);
+    qnvme_start(&m.nvme, qtest_init(m.args), NVME_DEVFN);
+    pmr = qpci_iomap(m.nvme.dev, 4, NULL);
+    /* PMRCTL.EN (NVMe 1.4, 3.1.22). */
+    qpci_io_writel(m.nvme.dev, m.nvme.bar, NVME_REG_PMRCTL, 1);
+    qpci_io_writel(m.nvme.dev, pmr, 0xffffc, 0xfeed);
+    machine_move(&m);
+    g_assert_cmphex(qpci_io_readl(m.nvme.dev, pmr, 0xffffc), ==, 0xfeed);
+    machine_end(&m);
+}
+
 static void test_stopped_controller(void)
 {
     Machine m;
@@ -464,6 +516,8 @@ int main(int argc, char **argv)
     qtest_add_func("/nvme/commands-end-before-the-stop",
                    test_commands_end_before_the_stop);
     qtest_add_func("/nvme/shadow-doorbells", test_shadow_doorbells);
+    qtest_add_func("/nvme/doorbells-of-a-stopped-machine",
+                   test_doorbells_of_a_stopped_machine);
     qtest_add_func("/nvme/interrupt-line-stays", test_interrupt_line_stays);
     qtest_add_func("/nvme/features", test_features);
     qtest_add_func("/nvme/smart-counters-go-on", test_smart_counters_go_on);
@@ -471,6 +525,8 @@ int main(int argc, char **argv)
     qtest_add_func("/nvme/zones", test_zones);
     qtest_add_func("/nvme/controller-memory-buffer",
                    test_controller_memory_buffer);
+    qtest_add_func("/nvme/persistent-memory-region",
+                   test_persistent_memory_region);
     qtest_add_func("/nvme/stopped-controller", test_stopped_controller);
     qtest_add_func("/nvme/sriov-is-refused", test_sriov_is_refused);
     return g_test_run();

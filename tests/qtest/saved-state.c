@@ -63,15 +63,23 @@ static bool is_running(QTestState *qts)
     return running;
 }
 
-QTestState *saved_state_load(const char *args, const char *path)
+QTestState *saved_state_load_stopped(const char *args, const char *path)
 {
-    QTestState *qts = qtest_initf("%s -incoming defer", args);
+    QTestState *qts = qtest_initf("%s -S -incoming defer", args);
     g_autofree char *uri = g_strdup_printf("file:%s", path);
-    int tries = 0;
 
     qtest_qmp_assert_success(qts, "{ 'execute': 'migrate-incoming',"
                              "  'arguments': { 'uri': %s } }", uri);
     wait_for_status(qts, "completed");
+    return qts;
+}
+
+QTestState *saved_state_load(const char *args, const char *path)
+{
+    QTestState *qts = saved_state_load_stopped(args, path);
+    int tries = 0;
+
+    qtest_qmp_assert_success(qts, "{ 'execute': 'cont' }");
     while (!is_running(qts)) {
         g_assert_cmpint(tries++, <, POLL_LIMIT);
         g_usleep(POLL_US);
