@@ -14,6 +14,7 @@
 #include "hw/pci/pci.h"
 #include "qapi/error.h"
 #include "qemu/timer.h"
+#include "system/runstate.h"
 
 #define TYPE_SUNDER_RAC_DMA "sunder-rac-dma"
 OBJECT_DECLARE_SIMPLE_TYPE(RacDma, SUNDER_RAC_DMA)
@@ -130,7 +131,7 @@ static bool answer_request(RacDma *dma, const FaultFiring *answer,
     case RAC_OUTCOME_DROP:
         return false;
     default:
-        if (dma->n_delayed >= MAX_DELAYED) {
+        if (dma->n_delayed >= MAX_DELAYED || !runstate_is_running()) {
             return true;
         }
         hold_back(dma, address, data, size, answer->duration_ns);

@@ -346,6 +346,16 @@ static void sync_virtual_functions(RacFunction *pf)
     }
 }
 
+void rac_port_sync_virtual_functions(SunderRacPort *port)
+{
+    RacFunction *f, *next;
+
+    /* VFs come in at the head of the list, and go only behind their PF */
+    QLIST_FOREACH_SAFE(f, &port->functions, next, next) {
+        sync_virtual_functions(f);
+    }
+}
+
 static bool is_below(SunderRacPort *port, PCIDevice *d)
 {
     PCIBus *secondary = pci_bridge_get_sec_bus(PCI_BRIDGE(port));

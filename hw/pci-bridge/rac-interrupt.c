@@ -6,6 +6,7 @@
 #include "hw/pci/msix.h"
 #include "hw/pci/pci_bus.h"
 #include "qemu/timer.h"
+#include "system/runstate.h"
 
 /* Most that one rule may add to an interrupt. */
 #define MAX_EXTRA 1000
@@ -66,7 +67,7 @@ static void deliver_later(RacFunction *f, RacDelayedMsi delayed,
     d->function = f;
     d->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, delayed_deliver, d);
     QLIST_INSERT_HEAD(&f->port->delayed_msis, d, next);
-    if (f->port->n_delayed_msis++ >= MAX_DELAYED) {
+    if (f->port->n_delayed_msis++ >= MAX_DELAYED || !runstate_is_running()) {
         delayed_deliver(d);
         return;
     }

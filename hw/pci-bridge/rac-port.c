@@ -9,6 +9,7 @@
 #include "migration/vmstate.h"
 #include "qapi/error.h"
 #include "qemu/module.h"
+#include "system/runstate.h"
 
 /* Every RP PIO error masked: the reset value of the specification. */
 #define RP_PIO_MASK_ALL 0x00070707
@@ -136,6 +137,24 @@ static char *port_id(PCIDevice *d)
                           PCI_FUNC(d->devfn));
 }
 
+/*
+ * What is held back arrives before the machine stops: a migration saves
+ * memory before it asks the devices.  When the machine runs on after one,
+ * all devices have been loaded, and with them which VFs are enabled.
+ */
+static void port_run_state_changed(void *opaque, bool running,
+                                   RunState state)
+{
+    SunderRacPort *port = opaque;
+
+    if (running) {
+        rac_port_sync_virtual_functions(port);
+    } else {
+        rac_port_flush_msis(port);
+        rac_port_flush_writes(port);
+    }
+}
+
 static void port_realize(DeviceState *dev, Error **errp)
 {
     SunderRacPortClass *c = SUNDER_RAC_PORT_GET_CLASS(dev);
@@ -156,6 +175,8 @@ static void port_realize(DeviceState *dev, Error **errp)
     rac_dpc_init(port);
     rac_port_init_intx(port);
     rac_port_listen(port);
+    port->run_state =
+        qemu_add_vm_change_state_handler(port_run_state_changed, port);
     if (!rac_port_add_link(port, errp)) {
         DEVICE_GET_CLASS(dev)->unrealize(dev);
     }
@@ -166,6 +187,7 @@ static void port_exit(PCIDevice *d)
     SunderRacPortClass *c = SUNDER_RAC_PORT_GET_CLASS(d);
     SunderRacPort *port = SUNDER_RAC_PORT(d);
 
+    qemu_del_vm_change_state_handler(port->run_state);
     rac_port_stop_listening(port);
     rac_port_remove_link(port);
     rac_port_exit_intx(port);
@@ -227,8 +249,6 @@ static int port_pre_save(void *opaque)
 {
     SunderRacPort *port = opaque;
 
-    rac_port_flush_msis(port);
-    rac_port_flush_writes(port);
     rac_controller_pre_save(&port->controller, &port->table_state);
     g_free(port->link_rule_state.data);
     port->link_rule_state.data = (uint8_t *)g_strdup(port->link_rule);

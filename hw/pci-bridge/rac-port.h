@@ -81,6 +81,7 @@ struct SunderRacPort {
     DeviceListener listener;
     RacTableState table_state;         /* only during a migration */
     RacTableState link_rule_state;
+    VMChangeStateEntry *run_state;
 
     /* properties */
     bool advisory;
@@ -126,6 +127,8 @@ void rac_port_listen(SunderRacPort *port);
 void rac_port_stop_listening(SunderRacPort *port);
 /* Returns: the function that @device is, or NULL. */
 RacFunction *rac_function_of(PCIDevice *device);
+/* Attaches VFs that are enabled, lets go of those that are not. */
+void rac_port_sync_virtual_functions(SunderRacPort *port);
 /* Brings addresses in the table up to date. */
 void rac_port_sync(RacController *controller);
 
