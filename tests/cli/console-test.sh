@@ -31,12 +31,31 @@ terminal_is_one() {
     status 1 "$SUNDER" exec lab 'test -t 0'
 }
 
-commands_wait_for_each_other() {
-    sunder exec lab 'sleep 1; echo slow' </dev/null >slow &
-    sunder exec lab 'echo fast' </dev/null >fast
+commands_run_beside_each_other() {
+    sunder exec lab 'until [ -e /tmp/go ]; do sleep 0.1; done; echo first' \
+        </dev/null >first &
+    equal second "$(sunder exec lab 'echo second; touch /tmp/go' </dev/null)"
     wait $!
-    equal slow "$(cat slow)"
-    equal fast "$(cat fast)"
+    equal first "$(cat first)"
+}
+
+verbs_answer_while_a_command_runs() {
+    "$SUNDER" exec lab 'touch /tmp/runs; sleep 60' </dev/null &
+    sunder exec lab 'until [ -e /tmp/runs ]; do sleep 0.1; done' </dev/null
+    status 0 timeout 5 "$SUNDER" rac lab
+    status 0 timeout 5 "$SUNDER" fault list lab
+    status 0 timeout 5 "$SUNDER" qmp lab query-status
+    kill $!
+    wait $! || true
+}
+
+nine_commands_get_their_turn() {
+    local i
+    for i in 1 2 3 4 5 6 7 8 9; do
+        sunder exec lab "sleep 1; echo $i" </dev/null >"out$i" &
+    done
+    wait
+    equal '1 2 3 4 5 6 7 8 9' "$(cat out? | sort | xargs)"
 }
 
 time_limit_of_a_command() {
@@ -140,8 +159,11 @@ check 'output comes back whole' output_is_whole
 check 'output and errors come back apart' output_and_errors_are_apart
 check "words are joined for the guest's shell" words_are_joined
 check '-t gives a terminal' terminal_is_one
-check 'commands on one machine wait for each other' \
-    commands_wait_for_each_other
+check 'commands run beside each other' commands_run_beside_each_other
+check 'other verbs answer while a command runs' \
+    verbs_answer_while_a_command_runs
+check 'one command more than ports gets its turn' \
+    nine_commands_get_their_turn
 check 'a time limit ends the command, not the machine' \
     time_limit_of_a_command
 check 'a flooded console does not disturb commands' \

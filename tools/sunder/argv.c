@@ -11,6 +11,10 @@
 #include "spec.h"
 #include "unix-socket.h"
 
+/* The agent's ports are AGENT_PORT_NAME, and the same with other numbers. */
+#define AGENT_PORT_PREFIX "org.sunder.agent."
+G_STATIC_ASSERT(sizeof(AGENT_PORT_NAME) == sizeof(AGENT_PORT_PREFIX "0"));
+
 /* The longest name of a socket in a state directory, with its '/' */
 #define ARGV_SOCKET_LONGEST (sizeof("/" MACHINE_QMP_USER) - 1)
 
@@ -49,6 +53,16 @@ static void argv_add_socket(GPtrArray *argv, const char *id,
               id, directory, file, more);
 }
 
+static void argv_add_agent(GPtrArray *argv, const char *folder, unsigned port)
+{
+    g_autofree char *id = g_strdup_printf("sunder-agent%u", port);
+    g_autofree char *file = g_strdup_printf(MACHINE_AGENT_PORT, port);
+
+    argv_add_socket(argv, id, folder, file, "");
+    argv_addf(argv, "-device", "virtserialport,bus=sunder-serial.0,"
+              "chardev=%s,name=%s%u", id, AGENT_PORT_PREFIX, port);
+}
+
 static void argv_add_channels(GPtrArray *argv, const char *directory)
 {
     g_autofree char *folder = argv_escape(directory);
@@ -66,10 +80,10 @@ static void argv_add_channels(GPtrArray *argv, const char *directory)
     }
     argv_add_socket(argv, "sunder-console", folder, MACHINE_CONSOLE, log);
     argv_add(argv, "-serial", "chardev:sunder-console");
-    argv_add_socket(argv, "sunder-agent", folder, MACHINE_AGENT, "");
     argv_add(argv, "-device", "virtio-serial-pci,id=sunder-serial");
-    argv_add(argv, "-device", "virtserialport,bus=sunder-serial.0,"
-             "chardev=sunder-agent,name=" AGENT_PORT_NAME);
+    for (unsigned port = 0; port < MACHINE_AGENT_PORTS; port++) {
+        argv_add_agent(argv, folder, port);
+    }
 }
 
 static void argv_add_disks(GPtrArray *argv, const Description *description,

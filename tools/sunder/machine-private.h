@@ -26,7 +26,8 @@ struct Machine {
     FILE *qmp_log;
     FILE *faults_log;
     Agent *agent;
-    int agent_lock;         /* descriptor of MACHINE_AGENT_LOCK, or -1 */
+    int agent_lock;         /* descriptor of the port's lock, or -1 */
+    unsigned agent_port;    /* that the lock is of */
     gint64 begun_us;        /* when this Machine was made */
     gint64 deadline;
     int cancel_fd;
@@ -40,6 +41,9 @@ void machine_note_event(JsonObject *event, void *opaque);
 
 /* Wait up to @timeout_ms for our child's end; whether it has ended. */
 bool machine_reap(Machine *machine, int timeout_ms);
+
+/* Whether the emulator is no more; asks the system, not QMP. */
+bool machine_gone(Machine *machine);
 
 /* Set SUNDER_ERROR_GUEST or _DIED with the report; false, for return. */
 bool machine_fail_ended(Machine *machine, GError **error);

@@ -22,6 +22,10 @@
 
 #define REAP_POLL_US  1000
 
+/* Between the end of QMP and that of the process; and of its lock */
+#define END_TIMEOUT_MS     5000
+#define RELEASE_TIMEOUT_MS 1000
+
 /* What Linux prints first of all (kernel/panic.c) */
 #define PANIC_TEXT    "Kernel panic - not syncing"
 #define POWER_TEXT    "reboot: Power down"
@@ -56,6 +60,28 @@ bool machine_reap(Machine *machine, int timeout_ms)
         }
     }
     return machine->exited;
+}
+
+/* Whether a process with our directory on its command line has that number. */
+static bool machine_pid_is_ours(const Machine *machine)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/cmdline",
+                                            (int)machine->pid);
+    g_autofree char *text = NULL;
+    gsize length;
+
+    return machine->pid > 0 &&
+           g_file_get_contents(path, &text, &length, NULL) &&
+           memmem(text, length, machine->directory,
+                  strlen(machine->directory));
+}
+
+bool machine_gone(Machine *machine)
+{
+    /* Its owner may hold the claim for a while after the emulator's end. */
+    return machine->owner ? machine_reap(machine, 0)
+                          : !state_claimed(machine->directory) ||
+                            !machine_pid_is_ours(machine);
 }
 
 /* The end of a file, at most TAIL_BYTES, as valid UTF-8 text. */
@@ -122,10 +148,7 @@ MachineEnding machine_ending(Machine *machine)
     MachineEnding ending = machine->ending;
 
     if (ending == MACHINE_RUNNING) {
-        bool gone = machine->owner ? machine_reap(machine, 0)
-                                   : !state_claimed(machine->directory);
-
-        if (!gone && !machine->qmp_closed) {
+        if (!machine_gone(machine) && !machine->qmp_closed) {
             return MACHINE_RUNNING;
         }
         /* No event told: it died, or it ended before anybody listened. */
@@ -265,6 +288,16 @@ char *machine_report(Machine *machine)
     return g_string_free(report, FALSE);
 }
 
+/* So that who hears of the end finds the name free, as a rule. */
+static void machine_await_release(Machine *machine)
+{
+    gint64 deadline = deadline_after(RELEASE_TIMEOUT_MS);
+
+    while (state_claimed(machine->directory) && deadline_left(deadline) > 0) {
+        g_usleep(REAP_POLL_US);
+    }
+}
+
 bool machine_fail_ended(Machine *machine, GError **error)
 {
     MachineEnding ending;
@@ -272,7 +305,9 @@ bool machine_fail_ended(Machine *machine, GError **error)
     bool guest;
 
     if (machine->owner) {
-        machine_reap(machine, 5000);
+        machine_reap(machine, END_TIMEOUT_MS);
+    } else {
+        machine_await_release(machine);
     }
     ending = machine_ending(machine);
     guest = ending == MACHINE_PANICKED || ending == MACHINE_RESET ||

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +15,9 @@
 
 #define QMP_TIMEOUT_MS      10000
 #define AGENT_LOCK_POLL_MS  20
+
+/* Longest wait for a port of the agent when all are in use */
+#define AGENT_WAIT_MS       30000
 
 /* The agent's SYNC is repeated from agent_dispatch(), so call it that often. */
 #define TURN_MAX_MS         500
@@ -88,41 +92,79 @@ static bool machine_check_times(Machine *machine, GError **error)
     return true;
 }
 
-/* Whoever holds this lock may use the agent; it ends with the process. */
-static bool machine_lock_agent(Machine *machine, GError **error)
+/* Take the lock of one port; false if somebody has it. */
+static bool machine_try_port(Machine *machine, unsigned port)
 {
-    g_autofree char *path = machine_path(machine, MACHINE_AGENT_LOCK);
+    g_autofree char *file = g_strdup_printf(MACHINE_AGENT_LOCK, port);
+    g_autofree char *path = machine_path(machine, file);
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-    if (fd < 0) {
-        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_FAILED, "%s: %s", path,
-                    g_strerror(errno));
+    if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+        if (fd >= 0) {
+            close(fd);
+        }
         return false;
     }
-    while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+    /* For who finds all ports in use; nothing depends on it. */
+    if (ftruncate(fd, 0) == 0) {
+        dprintf(fd, "%d\n", (int)getpid());
+    }
+    machine->agent_lock = fd;
+    machine->agent_port = port;
+    return true;
+}
+
+static bool machine_fail_ports(Machine *machine, GError **error)
+{
+    g_autoptr(GString) holders = g_string_new(NULL);
+
+    for (unsigned port = 0; port < MACHINE_AGENT_PORTS; port++) {
+        g_autofree char *file = g_strdup_printf(MACHINE_AGENT_LOCK, port);
+        g_autofree char *path = machine_path(machine, file);
+        g_autofree char *text = NULL;
+
+        if (g_file_get_contents(path, &text, NULL, NULL)) {
+            g_string_append_printf(holders, " %s", g_strstrip(text));
+        }
+    }
+    g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_FAILED,
+                "%s: all %d ports of the guest's agent are in use, by the "
+                "processes%s; wait until one of their commands has ended",
+                machine->name, MACHINE_AGENT_PORTS, holders->str);
+    return false;
+}
+
+/* Locks end with the process that holds them, whatever becomes of it. */
+static bool machine_lock_agent(Machine *machine, GError **error)
+{
+    gint64 deadline = deadline_after(AGENT_WAIT_MS);
+
+    for (;;) {
         struct pollfd cancel = { .fd = machine->cancel_fd, .events = POLLIN };
 
+        for (unsigned port = 0; port < MACHINE_AGENT_PORTS; port++) {
+            if (machine_try_port(machine, port)) {
+                return true;
+            }
+        }
         if (!machine_check_times(machine, error)) {
-            g_prefix_error(error, "waiting for another command that uses the "
-                           "guest's agent: ");
-            close(fd);
             return false;
+        }
+        if (deadline_left(deadline) == 0) {
+            return machine_fail_ports(machine, error);
         }
         poll(&cancel, 1, AGENT_LOCK_POLL_MS);
     }
-    machine->agent_lock = fd;
-    return true;
 }
 
 Agent *machine_agent(Machine *machine, GError **error)
 {
-    if (!machine->agent) {
-        g_autofree char *path = machine_path(machine, MACHINE_AGENT);
+    if (!machine->agent && machine_lock_agent(machine, error)) {
+        g_autofree char *file = g_strdup_printf(MACHINE_AGENT_PORT,
+                                                machine->agent_port);
+        g_autofree char *path = machine_path(machine, file);
 
-        if (!machine_lock_agent(machine, error)) {
-            return NULL;
-        }
         machine->agent = agent_open(path, error);
         if (!machine->agent) {
             machine_release_agent(machine);
@@ -156,7 +198,7 @@ static bool machine_dispatch_qmp(Machine *machine)
 static void machine_poll(Machine *machine, int timeout_ms, int extra_fd)
 {
     struct pollfd pollfds[] = {
-        { .fd = qmp_fd(machine->qmp), .events = POLLIN },
+        { .fd = machine->qmp ? qmp_fd(machine->qmp) : -1, .events = POLLIN },
         { .fd = machine->cancel_fd, .events = POLLIN },
         { .fd = extra_fd, .events = POLLIN },
         { .fd = -1 },
@@ -181,14 +223,31 @@ static bool machine_lost_agent(Machine *machine, GError **error)
 
     while (deadline_left(grace) > 0) {
         struct pollfd pollfd = {
-            .fd = qmp_fd(machine->qmp), .events = POLLIN,
+            .fd = machine->qmp ? qmp_fd(machine->qmp) : -1, .events = POLLIN,
         };
 
-        poll(&pollfd, 1, deadline_left(grace));
-        if (!machine_dispatch_qmp(machine)) {
+        if (machine->qmp ? !machine_dispatch_qmp(machine)
+                         : machine_gone(machine)) {
             g_clear_error(error);
             return machine_fail_ended(machine, error);
         }
+        poll(&pollfd, 1, MIN(deadline_left(grace), AGENT_LOCK_POLL_MS));
+    }
+    return false;
+}
+
+/*
+ * The owner listens to QMP at all times. A visitor does not unless it has asked
+ * for QMP itself: a command may last, and others want the monitor meanwhile.
+ */
+static bool machine_watch_qmp(Machine *machine, GError **error)
+{
+    if (!machine->owner || machine_qmp(machine, error)) {
+        return true;
+    }
+    if (machine_ending(machine) != MACHINE_RUNNING) {
+        g_clear_error(error);
+        machine_fail_ended(machine, error);
     }
     return false;
 }
@@ -198,18 +257,15 @@ bool machine_iterate(Machine *machine, int timeout_ms, int extra_fd,
 {
     bool qmp_good;
 
-    if (!machine_qmp(machine, error)) {
-        if (machine_ending(machine) != MACHINE_RUNNING) {
-            g_clear_error(error);
-            return machine_fail_ended(machine, error);
-        }
+    if (!machine_watch_qmp(machine, error)) {
         return false;
     }
     if (!machine->qmp_closed) {
         machine_poll(machine, timeout_ms, extra_fd);
     }
     /* QMP first: when it is closed, what the agent still sent is all. */
-    qmp_good = !machine->qmp_closed && machine_dispatch_qmp(machine);
+    qmp_good = !machine->qmp_closed &&
+               (!machine->qmp || machine_dispatch_qmp(machine));
     if (machine->agent &&
         !agent_dispatch(machine->agent, qmp_good ? error : NULL) &&
         qmp_good) {

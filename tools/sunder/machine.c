@@ -355,22 +355,9 @@ void machine_detach(Machine *machine)
     }
 }
 
-static bool machine_pid_is_ours(const Machine *machine)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/cmdline",
-                                            (int)machine->pid);
-    g_autofree char *text = NULL;
-    gsize length;
-
-    return machine->pid > 0 &&
-           g_file_get_contents(path, &text, &length, NULL) &&
-           memmem(text, length, machine->directory,
-                  strlen(machine->directory));
-}
-
 static void machine_kill(Machine *machine)
 {
-    if (machine->owner ? !machine->exited : machine_pid_is_ours(machine)) {
+    if (!machine_gone(machine)) {
         kill(machine->pid, SIGKILL);
     }
 }

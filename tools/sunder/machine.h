@@ -50,8 +50,9 @@ const char *machine_ending_text(MachineEnding ending);
 #define MACHINE_QMP          "qmp.sock"       /* verbs of the command line */
 #define MACHINE_QMP_RUN      "qmp-run.sock"   /* the owner */
 #define MACHINE_QMP_USER     "qmp-user.sock"  /* the user's own tools */
-#define MACHINE_AGENT        "agent.sock"
-#define MACHINE_AGENT_LOCK   "agent.lock"     /* whoever uses agent.sock */
+#define MACHINE_AGENT        "agent-0.sock"   /* the first of the ports */
+#define MACHINE_AGENT_PORT   "agent-%u.sock"  /* below MACHINE_AGENT_PORTS */
+#define MACHINE_AGENT_LOCK   "agent-%u.lock"  /* whoever uses that port */
 #define MACHINE_CONSOLE      "console.sock"
 #define MACHINE_CONSOLE_LOG  "console.log"
 #define MACHINE_QEMU_LOG     "qemu.log"       /* QEMU's standard error */
@@ -59,6 +60,12 @@ const char *machine_ending_text(MachineEnding ending);
 #define MACHINE_JSON         "machine.json"   /* spec, process, start time */
 #define MACHINE_FAULTS_LOG   "faults.log"     /* events of faults, JSON lines */
 #define MACHINE_QMP_LOG      "qmp.log"        /* the owner's QMP transcript */
+
+/*
+ * A guest's agent serves one connection on each of its ports: so many may run
+ * commands in one guest at a time, each knowing nothing of the others.
+ */
+#define MACHINE_AGENT_PORTS  8
 
 /* $XDG_RUNTIME_DIR/sunder or /tmp/sunder-UID: made, mode and owner checked. */
 char *machine_state_root(GError **error);
@@ -101,12 +108,16 @@ char *machine_path(const Machine *machine, const char *file);
 pid_t machine_pid(const Machine *machine);
 const MachineSpec *machine_spec(const Machine *machine);
 
-/* Connected on first use: the owner's monitor, or that of the verbs. */
+/*
+ * Connected on first use: the owner's monitor, or that of the verbs. A visitor
+ * that asks for it keeps others from it, so be short, or free the Machine.
+ */
 Qmp *machine_qmp(Machine *machine, GError **error);
 
 /*
- * Connected on first use. A visitor waits for its turn (MACHINE_AGENT_LOCK);
- * an owner holds the agent from here on, until machine_release_agent().
+ * Connected on first use, to the first port that nobody uses; if all are in
+ * use, waits for one, within the deadline and AGENT_WAIT_MS. It is ours until
+ * machine_release_agent().
  */
 Agent *machine_agent(Machine *machine, GError **error);
 void machine_release_agent(Machine *machine);

@@ -16,7 +16,7 @@
 static const char exec_text[] =
     "Several words are joined with spaces and given to the guest's shell.\n"
     "Standard input is forwarded; output and errors come back apart, unless a\n"
-    "terminal (-t) joins them. Commands on one machine wait for each other.\n"
+    "terminal (-t) joins them. Up to 8 commands run beside each other.\n"
     "\n"
     "Exit status: that of the command, 128 and more if a signal ended it; 255\n"
     "the guest is gone; 124 time-out; 125 Sunder failed; 2 usage.\n";

@@ -60,17 +60,32 @@ static void rac_print_entry(JsonArray *array, guint i, JsonNode *element,
                      rac_int(entry, "faked-writes")));
 }
 
+/* When the controller labels by itself, in words */
+static char *rac_policy(JsonObject *rac)
+{
+    int64_t after = rac_int(rac, "label-after");
+    gint64 window = rac_int(rac, "label-window-ns");
+
+    if (!after) {
+        return g_strdup("labels on command only");
+    }
+    if (!window) {
+        return g_strdup_printf("labels after %" PRId64 " faults", after);
+    }
+    return g_strdup_printf("labels after %" PRId64 " faults within %g s",
+                           after, (double)window / 1e9);
+}
+
 static void rac_print_controller(JsonArray *array, guint i, JsonNode *element,
                                  gpointer opaque)
 {
     JsonObject *rac = json_node_get_object(element);
 
-    printf("%s (%s): label after %" PRId64 " faults in %g s, completion "
-           "timeout %g ms",
+    g_autofree char *policy = rac_policy(rac);
+
+    printf("%s (%s): %s, completion timeout %g ms",
            json_object_get_string_member(rac, "id"),
-           json_object_get_string_member(rac, "type"),
-           (int64_t)rac_int(rac, "label-after"),
-           (double)rac_int(rac, "label-window-ns") / 1e9,
+           json_object_get_string_member(rac, "type"), policy,
            (double)rac_int(rac, "completion-timeout-ns") / 1e6);
     if (json_object_has_member(rac, "link-up")) {
         printf(", link %s%s",

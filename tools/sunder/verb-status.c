@@ -129,5 +129,10 @@ int verb_status(int argc, char **argv)
         return status_ended(machine, json);
     }
     machine = machine_open(argv[0], &error);
-    return machine ? status_running(machine, json) : verb_fail(error);
+    if (machine) {
+        return status_running(machine, json);
+    }
+    /* It may have ended between the two looks. */
+    machine = machine_open_ended(argv[0], NULL);
+    return machine ? status_ended(machine, json) : verb_fail(error);
 }
