@@ -31,8 +31,18 @@
 /* With the host away SIGIO tells of its return; this is for one missed */
 #define AWAY_MS  1000
 
+/*
+ * Linux learns of a host that leaves or comes from a work queue, and of what
+ * the host sent by interrupt: what a new connection sends may be here before
+ * the old one's end shows. An absence shorter than this is none.
+ */
+#define LEAVE_MS  100
+
 static Port port;
 static bool ready;
+static int64_t leave_at;     /* ms when the host has left for good, or 0 */
+static bool sync_waits;      /* a SYNC of the connection to come was read */
+static uint64_t sync_nonce;
 
 static void read_boot_id(char *text, size_t size)
 {
@@ -47,27 +57,46 @@ static void read_boot_id(char *text, size_t size)
     }
 }
 
-static void handle_sync(const AgentFrame *frame)
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* A connection begins: the one before is over, whatever it still had. */
+static void begin_connection(uint64_t nonce)
 {
     char boot_id[64];
     uint8_t payload[256];
     AgentSyncAck ack = {
+        .nonce = nonce,
         .protocol = AGENT_PROTOCOL_VERSION,
         .version = AGENT_VERSION,
         .boot_id = boot_id,
     };
     size_t size;
 
+    commands_hang_up();
+    read_boot_id(boot_id, sizeof(boot_id));
+    size = agent_sync_ack_pack(&ack, payload, sizeof(payload));
+    port_send(&port, AGENT_SYNC_ACK, ready ? AGENT_ACK_READY : 0, 0, payload,
+              size);
+}
+
+static void handle_sync(const AgentFrame *frame)
+{
     if (frame->length != 8) {
         port_send_error(&port, 0, EBADMSG, "SYNC without a nonce");
         return;
     }
-    commands_hang_up();
-    read_boot_id(boot_id, sizeof(boot_id));
-    ack.nonce = wire_get64(frame->payload);
-    size = agent_sync_ack_pack(&ack, payload, sizeof(payload));
-    port_send(&port, AGENT_SYNC_ACK, ready ? AGENT_ACK_READY : 0, 0, payload,
-              size);
+    sync_nonce = wire_get64(frame->payload);
+    if (port.connected) {
+        begin_connection(sync_nonce);
+    } else {
+        sync_waits = true;
+    }
 }
 
 static void handle_frame(const AgentFrame *frame)
@@ -103,7 +132,7 @@ static void handle_frames(void)
     AgentFrame frame;
     AgentParse result;
 
-    while (takes_frames()) {
+    while (takes_frames() && !sync_waits) {
         result = agent_parser_next(&port.parser, &frame);
         if (result == AGENT_PARSE_MORE) {
             return;
@@ -116,39 +145,67 @@ static void handle_frames(void)
     }
 }
 
-/* The host has left: what it started goes too. */
+/*
+ * The host has left: what it started goes too. What it had sent still counts,
+ * up to the SYNC of a connection that Linux has not told us of yet.
+ */
 static void host_left(void)
 {
+    port_drop_queue(&port);
+    while (!sync_waits && port_receive(&port) > 0) {
+        handle_frames();
+        port_drop_queue(&port);
+    }
+    if (!sync_waits) {
+        agent_parser_reset(&port.parser);
+    }
     commands_hang_up();
-    port_reset(&port);
-    port_set_connected(&port, false);
+}
+
+static void host_away(void)
+{
+    if (port.connected) {
+        port_set_connected(&port, false);
+        leave_at = now_ms() + LEAVE_MS;
+    } else if (leave_at && now_ms() >= leave_at) {
+        leave_at = 0;
+        host_left();
+    }
+}
+
+static void host_here(void)
+{
+    leave_at = 0;
+    port_set_connected(&port, true);
+    if (sync_waits) {
+        sync_waits = false;
+        begin_connection(sync_nonce);
+    }
 }
 
 static void port_gone(void)
 {
     commands_hang_up();
     port_close(&port);
+    leave_at = 0;
+    sync_waits = false;
 }
 
-static void handle_port(short events)
+static void handle_port(void)
 {
-    int count = 0;
+    struct pollfd at_port = { .fd = port.fd, .events = POLLIN };
 
-    if (events & POLLHUP && !port.connected) {
-        return;
-    }
-    port_set_connected(&port, true);
-    if (events & POLLIN && takes_frames()) {
-        do {
-            count = port_receive(&port);
-            handle_frames();
-            /* What it sent before it left still counts. */
-        } while (count > 0 && events & POLLHUP);
-    }
-    if (count < 0 || events & (POLLERR | POLLNVAL)) {
+    poll(&at_port, 1, 0);
+    if (at_port.revents & (POLLERR | POLLNVAL)) {
         port_gone();
-    } else if (events & POLLHUP) {
-        host_left();
+    } else if (at_port.revents & POLLHUP) {
+        host_away();
+    } else {
+        host_here();
+        if (at_port.revents & POLLIN && takes_frames() &&
+            port_receive(&port) < 0) {
+            port_gone();
+        }
     }
 }
 
@@ -181,40 +238,45 @@ static int open_signals(void)
 }
 
 /*
- * Wait for something to do and do it. While the host is away the port would
- * wake poll() at once: then it is asked once each time round.
+ * How long to wait for something to happen, in ms, and for what of the port.
+ * While the host is away the port would wake poll() at once, for ever.
  */
-static void step(int signals, int *search_ms)
+static int plan_wait(struct pollfd *at_port, int *search_ms)
 {
-    struct pollfd fds[2 + AGENT_COMMANDS_MAX * COMMAND_FDS];
-    struct pollfd at_port = { .fd = port.fd };
     int timeout = -1;
-    nfds_t count;
 
-    fds[0] = (struct pollfd) { .fd = signals, .events = POLLIN };
-    fds[1] = (struct pollfd) { .fd = -1 };
+    *at_port = (struct pollfd) { .fd = -1 };
     if (port.fd < 0) {
         timeout = *search_ms;
         *search_ms += *search_ms < SEARCH_LAST_MS ? SEARCH_FIRST_MS : 0;
+    } else if (leave_at) {
+        timeout = LEAVE_MS;
     } else if (!port.connected) {
         timeout = AWAY_MS;
     } else {
-        fds[1].fd = port.fd;
-        fds[1].events = (takes_frames() ? POLLIN : 0) |
-                        (port.start < port.end ? POLLOUT : 0);
+        at_port->fd = port.fd;
+        at_port->events = (takes_frames() ? POLLIN : 0) |
+                          (port.start < port.end ? POLLOUT : 0);
     }
+    return timeout;
+}
+
+/* Wait for something to do and do it. */
+static void step(int signals, int *search_ms)
+{
+    struct pollfd fds[2 + AGENT_COMMANDS_MAX * COMMAND_FDS];
+    int timeout = plan_wait(&fds[1], search_ms);
+    nfds_t count;
+
+    fds[0] = (struct pollfd) { .fd = signals, .events = POLLIN };
     count = 2 + commands_poll(&port, fds + 2, &timeout);
     poll(fds, count, timeout);
 
     handle_signals(signals);
-    if (port.fd < 0) {
-        if (port_open(&port)) {
-            *search_ms = SEARCH_FIRST_MS;
-        }
-    } else {
-        at_port.events = POLLIN;
-        poll(&at_port, 1, 0);
-        handle_port(at_port.revents);
+    if (port.fd >= 0) {
+        handle_port();
+    } else if (port_open(&port)) {
+        *search_ms = SEARCH_FIRST_MS;
     }
     if (port.connected) {
         handle_frames();

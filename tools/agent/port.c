@@ -18,18 +18,24 @@
 /* Above this much unsent data commands wait with their output */
 #define OUTPUT_LIMIT  131072u
 
+void port_drop_queue(Port *port)
+{
+    port->start = 0;
+    port->end = 0;
+}
+
+/* Nothing received, nothing to be sent. */
+static void port_reset(Port *port)
+{
+    port_drop_queue(port);
+    agent_parser_reset(&port->parser);
+}
+
 void port_init(Port *port)
 {
     port->fd = -1;
     port->connected = false;
     port_reset(port);
-}
-
-void port_reset(Port *port)
-{
-    port->start = 0;
-    port->end = 0;
-    agent_parser_reset(&port->parser);
 }
 
 /* True when the port @device carries the agent's name. */
@@ -188,8 +194,7 @@ bool port_flush(Port *port)
         }
         port->start += (size_t)count;
     }
-    port->start = 0;
-    port->end = 0;
+    port_drop_queue(port);
     return true;
 }
 

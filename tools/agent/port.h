@@ -41,8 +41,8 @@ bool port_open(Port *port);
 /* Close the port, for instance because its device is gone. */
 void port_close(Port *port);
 
-/* Forget what was received in part and what is not yet sent. */
-void port_reset(Port *port);
+/* Forget what is not yet sent. */
+void port_drop_queue(Port *port);
 
 /*
  * Set @connected, and ask for SIGIO while it is false.
