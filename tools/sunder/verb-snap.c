@@ -19,8 +19,9 @@ static const char snap_save_text[] =
 
 static const char snap_restore_text[] =
     "Starts a machine from SNAPSHOT and leaves it running; its name is that\n"
-    "of the machine that was saved, or --name. \"sunder run --restore SNAPSHOT\n"
-    "--exec CMD\" does the same for one command.\n";
+    "of the machine that was saved, or --name.\n"
+    "\n"
+    "  sunder run --restore SNAPSHOT --exec CMD     the same for one command\n";
 
 static int snap_save(int argc, char **argv)
 {
