@@ -131,6 +131,18 @@ completion_knows_verbs_and_machines() {
     equal 'points' "$(offered fault po)"
 }
 
+full_disk_is_told() {
+    local got=0
+    "$SUNDER" list --machines >/dev/full 2>err || got=$?
+    equal 125 "$got"
+    matches 'standard output: No space left' "$(cat err)"
+}
+
+closed_descriptors_do_no_harm() {
+    equal "$("$SUNDER" list --machines)" \
+        "$("$SUNDER" list --machines <&- 2>&-)"
+}
+
 check 'every verb has --help' every_verb_has_help
 check '--help lists every verb' help_lists_every_verb
 check 'no verb, or an unknown one, is wrong usage' no_verb_is_wrong_usage
@@ -145,6 +157,8 @@ check 'machines are listed with their purpose' \
     machines_are_listed_with_their_purpose
 check 'nothing runs at first' nothing_runs
 check 'a state folder open to others is refused' state_of_another_is_refused
+check 'output that cannot be written is told' full_disk_is_told
+check 'closed descriptors do no harm' closed_descriptors_do_no_harm
 check 'the completion is a bash script' completion_is_bash
 check 'the completion knows verbs and machines' \
     completion_knows_verbs_and_machines

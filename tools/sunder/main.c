@@ -2,9 +2,12 @@
 /*
  * sunder: the command line
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "verbs.h"
@@ -49,10 +52,34 @@ static const Verb *main_verb(const char *name)
     return NULL;
 }
 
+/* Lest a socket or a lock becomes what is taken for standard input. */
+static void main_open_standard(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+/* What could not be written is no success, on a full disk for one. */
+static int main_finish(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return status;
+    }
+    fprintf(stderr, "sunder: standard output: %s\n", g_strerror(errno));
+    return status ? status : EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     const Verb *verb;
 
+    main_open_standard();
     setlocale(LC_ALL, "");
     if (argc < 2) {
         main_help(stderr);
@@ -69,5 +96,5 @@ int main(int argc, char **argv)
                 "them\n", argv[1]);
         return EXIT_USAGE;
     }
-    return verb->run(argc - 1, argv + 1);
+    return main_finish(verb->run(argc - 1, argv + 1));
 }
