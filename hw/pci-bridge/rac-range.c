@@ -182,12 +182,27 @@ static void machine_done(Notifier *notifier, void *data)
     }
 }
 
-static void range_reset(void *opaque)
+/*
+ * In the middle of a reset QEMU writes firmware and kernel to memory, past
+ * registers: the overlay is none of them then.
+ */
+static void range_reset_enter(Object *obj, ResetType type)
 {
-    SunderRacRange *range = opaque;
+    SunderRacRange *range = SUNDER_RAC_RANGE(obj);
 
     if (range->resource) {
         rac_resource_clear(range->resource, RAC_REASON_RESET);
+        memory_region_set_enabled(&range->resource->overlay, false);
+    }
+}
+
+static void range_reset_exit(Object *obj, ResetType type)
+{
+    SunderRacRange *range = SUNDER_RAC_RANGE(obj);
+
+    if (range->resource) {
+        memory_region_set_enabled(&range->resource->overlay,
+                                  range->resource->interposed);
     }
 }
 
@@ -212,7 +227,7 @@ static void range_realize(DeviceState *dev, Error **errp)
                                 &controller_ops, errp)) {
         return;
     }
-    qemu_register_reset(range_reset, range);
+    qemu_register_resettable(OBJECT(dev));
     range->machine_done.notify = machine_done;
     qemu_add_machine_init_done_notifier(&range->machine_done);
 }
@@ -222,7 +237,7 @@ static void range_unrealize(DeviceState *dev)
     SunderRacRange *range = SUNDER_RAC_RANGE(dev);
 
     qemu_remove_machine_init_done_notifier(&range->machine_done);
-    qemu_unregister_reset(range_reset, range);
+    qemu_unregister_resettable(OBJECT(dev));
     if (range->resource) {
         memory_region_del_subregion(get_system_memory(),
                                     &range->resource->overlay);
@@ -298,7 +313,10 @@ static void range_instance_init(Object *obj)
 static void range_class_init(ObjectClass *klass, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
+    ResettableClass *rc = RESETTABLE_CLASS(klass);
 
+    rc->phases.enter = range_reset_enter;
+    rc->phases.exit = range_reset_exit;
     dc->desc = "resource access controller over a range of system memory";
     dc->realize = range_realize;
     dc->unrealize = range_unrealize;

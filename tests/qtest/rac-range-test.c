@@ -166,6 +166,23 @@ static void test_machine_reset_clears(void)
     qtest_quit(qts);
 }
 
+/* What QEMU puts into memory at a reset gets there past the overlay. */
+static void test_memory_is_loaded_below_the_overlay(void)
+{
+    QTestState *qts = qtest_init(MACHINE RAM_RANGE ",fake=last "
+                                 "-device loader,addr=0x1300000,"
+                                 "data=0x11223344,data-len=4");
+
+    g_assert_cmphex(qtest_readl(qts, RAM), ==, 0x11223344);
+    qtest_writel(qts, RAM, 0);
+    rac_label(qts, RAM_RESOURCE, NULL);
+    qtest_qmp_assert_success(qts, "{ 'execute': 'system_reset' }");
+    expect_rac_event(qts, "SUNDER_RAC_CLEARED", RAM_RESOURCE, "reset");
+    g_assert_cmphex(qtest_readl(qts, RAM), ==, 0x11223344);
+    g_assert_cmpint(rac_counter(qts, RAM_RESOURCE, "forwarded-reads"), >=, 2);
+    qtest_quit(qts);
+}
+
 static uint32_t ioapic_version(QTestState *qts)
 {
     qtest_writel(qts, IOAPIC, IOAPIC_VERSION);
@@ -328,6 +345,8 @@ int main(int argc, char **argv)
     qtest_add_func("/rac-range/last-good-value", test_last_good_value);
     qtest_add_func("/rac-range/machine-reset-clears",
                    test_machine_reset_clears);
+    qtest_add_func("/rac-range/memory-is-loaded-below-the-overlay",
+                   test_memory_is_loaded_below_the_overlay);
     qtest_add_func("/rac-range/registers-outside-pci",
                    test_registers_outside_pci);
     qtest_add_func("/rac-range/device-reads-are-faked",
