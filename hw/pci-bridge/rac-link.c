@@ -340,11 +340,10 @@ static void link_goes_down(SunderRacPort *port, const FaultFiring *firing,
 static void inject_error(SunderRacPort *port, uint64_t bit)
 {
     PCIEAERErr err = {
-        .status = bit < 32 ? 1u << bit : 0,
+        .status = 1u << (bit & 31),
         .source_id = pci_get_bdf(PCI_DEVICE(port)),
     };
 
-    /* a bit without a meaning is no error that could be detected */
     pcie_aer_inject_error(PCI_DEVICE(port), &err);
 }
 

@@ -2,6 +2,8 @@
 /* Resource access controller: what a rule may ask for at which point. */
 #include "qemu/osdep.h"
 #include "hw/pci-bridge/rac.h"
+#include "hw/pci/pci.h"
+#include "hw/pci/pcie_regs.h"
 
 #define NO  FAULT_PARAM_NONE
 #define MAY FAULT_PARAM_OPTIONAL
@@ -55,7 +57,7 @@ const FaultOutcome rac_link_outcomes[] = {
     { "error", FAULT_KIND_ACTION, YES, NO, FAULT_OP_ANY,
       RAC_OUTCOME_ERROR,
       "the port detects the uncorrectable error whose AER status bit "
-      "number is value" },
+      "number is value", PCI_ERR_UNC_SUPPORTED },
     END
 };
 

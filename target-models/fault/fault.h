@@ -92,6 +92,7 @@ typedef struct FaultOutcome {
     FaultOperation operation;   /* ANY, or the only operation it is for */
     int code;                   /* the model's own number for it */
     const char *help;           /* one line, no full stop */
+    uint64_t values;            /* not 0: bit N tells that value may be N */
 } FaultOutcome;
 
 /*

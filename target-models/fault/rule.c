@@ -185,6 +185,26 @@ static bool operation_valid(const FaultRuleSpec *spec,
     return true;
 }
 
+static bool value_valid(const FaultRuleSpec *spec,
+                        const FaultOutcome *outcome, GError **error)
+{
+    g_autoptr(GString) allowed = NULL;
+
+    if (!spec->has_value || !outcome->values ||
+        (spec->value < 64 && outcome->values >> spec->value & 1)) {
+        return true;
+    }
+    allowed = g_string_new(NULL);
+    for (unsigned n = 0; n < 64; n++) {
+        if (outcome->values >> n & 1) {
+            g_string_append_printf(allowed, "%s%u",
+                                   allowed->len ? ", " : "", n);
+        }
+    }
+    return invalid(error, "value %" G_GUINT64_FORMAT ": outcome %s takes "
+                   "one of %s", spec->value, outcome->name, allowed->str);
+}
+
 /* Fills in what the point and the outcome leave no choice about. */
 static void narrow(FaultRule *rule)
 {
@@ -233,6 +253,7 @@ bool fault_rule_resolve(FaultRule *rule, FaultPoint *point, GError **error)
     if (!outcome ||
         !parameter_valid("value", spec->has_value, outcome->value, outcome,
                          error) ||
+        !value_valid(spec, outcome, error) ||
         !parameter_valid("duration", spec->has_duration, outcome->duration,
                          outcome, error) ||
         !(outcome->kind == FAULT_KIND_ACTION

@@ -16,6 +16,8 @@ const FaultOutcome fault_outcomes[] = {
       FAULT_OP_ANY, 'S', "takes duration longer" },
     { "unplug", FAULT_KIND_ACTION, FAULT_PARAM_NONE, FAULT_PARAM_OPTIONAL,
       FAULT_OP_ANY, 'U', "the device goes" },
+    { "error", FAULT_KIND_ACTION, FAULT_PARAM_REQUIRED, FAULT_PARAM_NONE,
+      FAULT_OP_ANY, 'E', "error of number value", 1 << 4 | 1 << 18 },
     { NULL }
 };
 

@@ -208,6 +208,17 @@ Test(fault_rule, a_value_that_has_no_meaning_is_refused)
                   "outcome refuse takes no value");
 }
 
+Test(fault_rule, a_value_that_the_outcome_does_not_know_is_refused)
+{
+    FaultRuleSpec spec = fault_spec("error");
+
+    spec.has_value = true;
+    spec.value = 99;
+
+    cr_assert_has(fault_refused(spec, FAULT_ERROR_INVALID),
+                  "value 99: outcome error takes one of 4, 18");
+}
+
 Test(fault_rule, a_missing_duration_is_asked_for)
 {
     cr_assert_has(fault_refused(fault_spec("slow"), FAULT_ERROR_INVALID),
