@@ -80,8 +80,8 @@ Test(fault_rule, an_unknown_outcome_lists_those_of_the_point)
     cr_assert_str_eq(fault_refused(fault_spec("explode"),
                                    FAULT_ERROR_OUTCOME),
                      "fault point dev has no outcome \"explode\"; it "
-                     "accepts: drop, hang, poison, refuse, slow, unplug, "
-                     "xor");
+                     "accepts: drop, error, hang, poison, refuse, slow, "
+                     "unplug, xor");
 }
 
 Test(fault_rule, an_id_with_a_space_is_refused)
