@@ -137,6 +137,18 @@ Test(state, names_stay_in_their_folder, .init = set_up, .fini = tear_down)
     cr_expect(state_name_valid("fault-lab_2.x", NULL));
 }
 
+Test(state, a_runtime_folder_that_is_not_there_is_left_aside,
+     .init = set_up, .fini = tear_down)
+{
+    g_autofree char *expected = g_strdup_printf("/tmp/sunder-%u", geteuid());
+    g_autofree char *root = NULL;
+
+    g_setenv("XDG_RUNTIME_DIR", "/nonexistent/runtime", TRUE);
+    root = machine_state_root(NULL);
+    cr_assert_not_null(root);
+    cr_expect_str_eq(root, expected);
+}
+
 Test(state, a_folder_open_to_others_is_refused, .init = set_up,
      .fini = tear_down)
 {

@@ -67,7 +67,10 @@ const char *machine_ending_text(MachineEnding ending);
  */
 #define MACHINE_AGENT_PORTS  8
 
-/* $XDG_RUNTIME_DIR/sunder or /tmp/sunder-UID: made, mode and owner checked. */
+/*
+ * $XDG_RUNTIME_DIR/sunder, or /tmp/sunder-UID where that cannot be: made, mode
+ * and owner checked.
+ */
 char *machine_state_root(GError **error);
 
 typedef enum MachineStartFlags {

@@ -40,7 +40,9 @@ static bool state_check_private(const char *path, GError **error)
 char *machine_state_root(GError **error)
 {
     const char *runtime = g_getenv("XDG_RUNTIME_DIR");
-    g_autofree char *root = runtime && *runtime
+    /* Containers and su(1) often leave it naming what is not there. */
+    bool usable = runtime && *runtime && access(runtime, W_OK | X_OK) == 0;
+    g_autofree char *root = usable
         ? g_canonicalize_filename("sunder", runtime)
         : g_strdup_printf("/tmp/sunder-%u", geteuid());
 
