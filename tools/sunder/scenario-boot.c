@@ -12,7 +12,6 @@
 #include "scenario-keep.h"
 #include "scenario-lockstep.h"
 #include "snapshot.h"
-#include "agent/protocol.h"
 
 /* A loaded host without KVM needs tens of seconds; a hang needs an end. */
 #define BOOT_TIMEOUT_MS 180000
@@ -125,23 +124,20 @@ static Machine *start(ScenarioRun *run, const MachineSpec *spec,
     return machine;
 }
 
+/* After a start from a saved state. */
+static bool wait_ready(ScenarioRun *run, GError **error)
+{
+    return run->lockstep ? lockstep_begin(run, error)
+                         : machine_wait_ready(run->machine, BOOT_TIMEOUT_MS,
+                                              error);
+}
+
 /* Boot afresh; the machine is run->machine even if the guest fails. */
 static bool boot(ScenarioRun *run, const MachineSpec *spec, GError **error)
 {
     run->machine = start(run, spec, NULL, error);
     return run->machine &&
            machine_wait_ready(run->machine, BOOT_TIMEOUT_MS, error);
-}
-
-static bool warm_up(ScenarioRun *run, GError **error)
-{
-    AgentCommand command = {
-        .command = lockstep_warm_up(), .flags = AGENT_EXEC_NO_STDIN,
-    };
-    int status;
-
-    return machine_exec(run->machine, &command, -1, BOOT_TIMEOUT_MS, &status,
-                        error);
 }
 
 /*
@@ -154,7 +150,7 @@ static bool boot_and_save(ScenarioRun *run, const MachineSpec *spec,
     g_autoptr(GError) fault = NULL;
 
     if (!boot(run, spec, error) ||
-        (run->lockstep && !warm_up(run, error))) {
+        (run->lockstep && !lockstep_prepare(run, error))) {
         return false;
     }
     machine_release_agent(run->machine);
@@ -171,7 +167,10 @@ static bool boot_and_save(ScenarioRun *run, const MachineSpec *spec,
 
 static bool boot_shared(ScenarioRun *run, MachineSpec *spec, GError **error)
 {
-    g_autofree char *name = snapshot_key(spec, error);
+    g_autofree char *key = snapshot_key(spec, error);
+    g_autofree char *name = key && run->lockstep ?
+                            lockstep_state_name(run->lockstep, key) :
+                            g_strdup(key);
     g_autofree char *root = snapshot_root();
     g_autofree char *lock_name = g_strconcat(".", name, ".lock", NULL);
     g_autofree char *lock_path = g_build_filename(root, lock_name, NULL);
@@ -196,9 +195,7 @@ static bool boot_shared(ScenarioRun *run, MachineSpec *spec, GError **error)
     manifest = snapshot_path(name, "manifest.json");
     utime(manifest, NULL);
     run->machine = start(run, spec, name, error);
-    return run->machine &&
-           (run->lockstep ||
-            machine_wait_ready(run->machine, BOOT_TIMEOUT_MS, error));
+    return run->machine && wait_ready(run, error);
 }
 
 bool scenario_boot(ScenarioRun *run, GError **error)
@@ -231,16 +228,11 @@ bool scenario_migrate(ScenarioRun *run, GError **error)
     }
     scenario_keep_logs(run);
     scenario_keep_console(run);
-    if (run->lockstep) {
-        lockstep_disconnect(run->lockstep);
-    }
     g_clear_pointer(&run->machine, machine_free);
     run->migrations++;
     run->console_start = 0;
     run->machine = start(run, spec, name, error);
-    ok = run->machine && (run->lockstep ||
-                          machine_wait_ready(run->machine, BOOT_TIMEOUT_MS,
-                                             error));
+    ok = run->machine && wait_ready(run, error);
     snapshot_remove(name, NULL);
     if (!ok) {
         g_prefix_error(error, "migrate: the saved machine does not start: ");

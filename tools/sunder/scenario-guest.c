@@ -154,6 +154,9 @@ bool step_sleep(ScenarioRun *run, const ScenarioStep *step, GError **error)
         ns % SECOND_NS);
     CommandResult result;
 
+    if (run->lockstep) {
+        return lockstep_sleep(run, ns, error);
+    }
     if (!scenario_command(run, command, -1, &result, error)) {
         return false;
     }

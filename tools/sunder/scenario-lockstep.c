@@ -1,39 +1,70 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/frame.h"
-#include "agent/message.h"
-#include "agent/wire.h"
+#include "agent/protocol.h"
 #include "scenario-events.h"
 #include "scenario-lockstep.h"
 #include "unix-socket.h"
 
-/* Before the exit code; no command prints it by chance. */
-#define EXIT_MARK "\001sunder exit "
+/* Between output, standard error and exit code; no program prints it. */
+#define MARK_ERRORS "\001sunder errors\n"
+#define MARK_EXIT   "\001sunder exit "
+
+/* How long the guest may take to read its programs, and to stop itself */
+#define PREPARE_TIMEOUT_MS 150000
+
+/* Longest time for QEMU to read a command's number from its socket */
+#define DELIVER_US (5 * G_USEC_PER_SEC)
+
+/* Programs that scenarios are likely to run, and the libraries they need */
+#define WARM_UP \
+    "for p in sh busybox dd sleep seq sort uniq head tail grep cmp cat stty " \
+    "devmem ethtool ip ping lspci setpci nvme dmesg mmio-bench; do " \
+    "readlink -f $(which $p); done | sort -u | xargs cat >/dev/null 2>&1\n" \
+    "find /lib/x86_64-linux-gnu /usr/lib/x86_64-linux-gnu -maxdepth 1 " \
+    "-name 'lib*.so.*' -type f -size -3000k | xargs cat >/dev/null 2>&1\n"
 
 /*
- * hw/watchdog/wdt_ib700.c: a write to port 0x443 starts the watchdog; 15 (\017)
- * stands for 0 seconds. Until then the agent needs guest time to pass the last
- * output on; 50 ms are plenty and cost nothing.
+ * The program in the guest. hw/watchdog/wdt_ib700.c: a write to port 0x443
+ * starts the watchdog; 15 (\017) stands for 0 seconds. The second of guest time
+ * before it lets the serial port run empty; it costs the host nothing.
  */
-#define STOP_ITSELF "sleep 0.05; " \
-    "printf '\\017' | dd of=/dev/port bs=1 seek=1091 conv=notrunc 2>/dev/null"
+static const char loop_script[] =
+    "cd /run/lockstep\n"
+    "stop() { sleep 1; printf '\\017' | "
+    "dd of=/dev/port bs=1 seek=1091 conv=notrunc 2>/dev/null; }\n"
+    "exec 3<>/dev/ttyS1\n"
+    "stty raw -echo <&3\n"
+    "stop\n"
+    "while read -r what which <&3; do\n"
+    "  case $what in\n"
+    "  c) sh ./$which >out 2>err </dev/null; code=$?;;\n"
+    "  *) sleep $which >out 2>err; code=$?;;\n"
+    "  esac\n"
+    "  { cat out; printf '\\001sunder errors\\n'; cat err\n"
+    "    printf '\\001sunder exit %d\\n' $code; } >&3\n"
+    "  stop\n"
+    "done\n";
 
 struct Lockstep {
-    int fd;                 /* the agent's port; -1 before the first command */
-    uint32_t last_id;
-    AgentParser parser;
+    int fd;                 /* the serial port */
+    GPtrArray *commands;    /* of the scenario, each once */
+    GString *received;
 };
 
 char **lockstep_arguments(char *const *arguments)
 {
     static const char *const own[] = {
         "-device", "ib700", "-action", "watchdog=pause",
+        "-chardev", "null,id=lockstep",
+        "-device", "isa-serial,index=1,chardev=lockstep",
         "-global", "virtio-serial-pci.ioeventfd=off",
         "-global", "virtio-blk-pci.ioeventfd=off",
     };
@@ -49,23 +80,37 @@ char **lockstep_arguments(char *const *arguments)
     return (char **)g_ptr_array_free(all, false);
 }
 
-const char *lockstep_warm_up(void)
+static void add_command(Lockstep *lockstep, const char *command)
 {
-    /* Programs and libraries into the page cache; modules are few. */
-    return "for d in /bin /sbin /usr/bin /usr/sbin /lib/x86_64-linux-gnu "
-           "/usr/lib/x86_64-linux-gnu; do cat $d/* ; done >/dev/null 2>&1; "
-           "true";
+    if (!g_ptr_array_find_with_equal_func(lockstep->commands, command,
+                                          g_str_equal, NULL)) {
+        g_ptr_array_add(lockstep->commands, g_strdup(command));
+    }
 }
 
-Lockstep *lockstep_new(void)
+Lockstep *lockstep_new(const Scenario *scenario)
 {
     Lockstep *lockstep = g_new0(Lockstep, 1);
 
     lockstep->fd = -1;
+    lockstep->commands = g_ptr_array_new_with_free_func(g_free);
+    lockstep->received = g_string_new(NULL);
+    if (scenario->skip_if) {
+        add_command(lockstep, json_object_get_string_member(
+            scenario->skip_if, "run"));
+    }
+    for (guint i = 0; i < scenario->steps->len; i++) {
+        const ScenarioStep *step = scenario->steps->pdata[i];
+
+        if (step->id == STEP_RUN || step->id == STEP_WAIT_FOR) {
+            add_command(lockstep, json_object_get_string_member(step->args,
+                                                                "value"));
+        }
+    }
     return lockstep;
 }
 
-void lockstep_disconnect(Lockstep *lockstep)
+static void disconnect(Lockstep *lockstep)
 {
     if (lockstep->fd >= 0) {
         close(lockstep->fd);
@@ -76,152 +121,52 @@ void lockstep_disconnect(Lockstep *lockstep)
 void lockstep_free(Lockstep *lockstep)
 {
     if (lockstep) {
-        lockstep_disconnect(lockstep);
+        disconnect(lockstep);
+        g_ptr_array_unref(lockstep->commands);
+        g_string_free(lockstep->received, true);
         g_free(lockstep);
     }
 }
 
-static bool send_frame(Lockstep *lockstep, AgentType type, uint16_t flags,
-                       uint32_t id, const void *payload, size_t size,
-                       GError **error)
+char *lockstep_state_name(const Lockstep *lockstep, const char *key)
 {
-    g_autofree uint8_t *bytes = g_malloc(AGENT_FRAME_MAX);
-    AgentFrame frame = {
-        .type = type, .flags = flags, .id = id, .length = (uint32_t)size,
-        .payload = payload,
-    };
-    size_t length = agent_frame_encode(&frame, bytes, AGENT_FRAME_MAX);
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    g_autofree char *digest = NULL;
 
-    /* The socket's buffer is empty, and holds more than one frame. */
-    if (!length ||
-        send(lockstep->fd, bytes, length, MSG_NOSIGNAL) != (ssize_t)length) {
-        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_FAILED,
-                    "a command of %zu bytes does not fit into the agent's "
-                    "port", size);
-        return false;
+    g_checksum_update(sum, (const guchar *)WARM_UP, -1);
+    g_checksum_update(sum, (const guchar *)loop_script, -1);
+    for (guint i = 0; i < lockstep->commands->len; i++) {
+        const char *command = lockstep->commands->pdata[i];
+        g_checksum_update(sum, (const guchar *)command, strlen(command) + 1);
     }
-    return true;
+    digest = g_strndup(g_checksum_get_string(sum), 12);
+    return g_strconcat(key, "-", digest, NULL);
 }
 
-static bool connect_port(ScenarioRun *run, GError **error)
+/* Stops of an earlier command are not the next one's. */
+static void forget_stops(ScenarioRun *run)
 {
-    /* Any number will do, but always the same: it reaches the guest. */
-    static const uint8_t nonce[8] = { 1 };
-    g_autofree char *path = machine_path(run->machine, MACHINE_AGENT);
-    int failure;
-
-    run->lockstep->fd = unix_socket_connect(path, &failure);
-    if (run->lockstep->fd < 0) {
-        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_FAILED,
-                    "%s: cannot connect to the guest's agent: %s", path,
-                    g_strerror(failure));
-        return false;
-    }
-    agent_parser_reset(&run->lockstep->parser);
-    run->lockstep->last_id = 0;
-    return send_frame(run->lockstep, AGENT_SYNC, 0, 0, nonce, sizeof(nonce),
-                      error);
-}
-
-static bool send_command(Lockstep *lockstep, const char *command,
-                         GError **error)
-{
-    g_autofree char *whole = g_strdup_printf(
-        "( %s\n)\nprintf '\\001sunder exit %%d\\n' $?\n" STOP_ITSELF "\n",
-        command);
-    AgentExec exec = { .command = whole };
-    g_autofree uint8_t *payload = g_malloc(AGENT_PAYLOAD_MAX);
-    size_t size = agent_exec_pack(&exec, payload, AGENT_PAYLOAD_MAX);
-
-    if (!size) {
-        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_USAGE,
-                    "the command exceeds %u bytes", AGENT_PAYLOAD_MAX);
-        return false;
-    }
-    return send_frame(lockstep, AGENT_EXEC, AGENT_EXEC_NO_STDIN,
-                      ++lockstep->last_id, payload, size, error);
-}
-
-static void append(GString *text, const AgentFrame *frame)
-{
-    g_string_append_len(text, (const char *)frame->payload, frame->length);
-}
-
-static void take_frames(Lockstep *lockstep, CommandResult *result)
-{
-    AgentParse parsed;
-    AgentFrame frame;
-
-    while ((parsed = agent_parser_next(&lockstep->parser, &frame)) !=
-           AGENT_PARSE_MORE) {
-        if (parsed != AGENT_PARSE_FRAME || frame.id != lockstep->last_id) {
-            continue;
-        }
-        if (frame.type == AGENT_STDOUT) {
-            append(result->output, &frame);
-        } else if (frame.type == AGENT_STDERR) {
-            append(result->errors, &frame);
-        }
+    while (event_log_take(run->events, "STOP", NULL)) {
     }
 }
 
-static void receive(Lockstep *lockstep, CommandResult *result)
+static void receive(Lockstep *lockstep)
 {
+    char bytes[4096];
     ssize_t got;
 
-    do {
-        size_t room;
-        uint8_t *space = agent_parser_space(&lockstep->parser, &room);
-
-        got = recv(lockstep->fd, space, room, MSG_DONTWAIT);
-        if (got > 0) {
-            agent_parser_received(&lockstep->parser, (size_t)got);
-            take_frames(lockstep, result);
-        }
-    } while (got > 0);
-}
-
-/* Cut the exit code off the output's end. */
-static bool take_exit_code(CommandResult *result, GError **error)
-{
-    char *mark = g_strrstr_len(result->output->str, result->output->len,
-                               EXIT_MARK);
-
-    if (!mark) {
-        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_FAILED,
-                    "the guest stopped, but not at the end of the command");
-        return false;
+    while (lockstep->fd >= 0 &&
+           (got = recv(lockstep->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0) {
+        g_string_append_len(lockstep->received, bytes, got);
     }
-    result->exit_code = atoi(mark + strlen(EXIT_MARK));
-    g_string_truncate(result->output, mark - result->output->str);
-    return true;
 }
 
-static bool execute(ScenarioRun *run, const char *command, GError **error)
-{
-    g_autoptr(JsonNode) reply = scenario_qmp(run, command, NULL, error);
-
-    return reply != NULL;
-}
-
-/*
- * QEMU reads the port's socket from its main loop, as it does QMP: once it has
- * answered two commands sent after the bytes, it has been round the loop.
- */
-static bool deliver(ScenarioRun *run, GError **error)
-{
-    return execute(run, "query-status", error) &&
-           execute(run, "query-status", error) &&
-           execute(run, "cont", error);
-}
-
-static bool wait_stop(ScenarioRun *run, int timeout_ms, CommandResult *result,
-                      GError **error)
+static bool wait_stop(ScenarioRun *run, int timeout_ms, GError **error)
 {
     gint64 end = g_get_monotonic_time() + timeout_ms * G_GINT64_CONSTANT(1000);
 
     while (!event_log_take(run->events, "STOP", NULL)) {
-        receive(run->lockstep, result);
+        receive(run->lockstep);
         if (timeout_ms >= 0 && g_get_monotonic_time() >= end) {
             g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_TIMEOUT,
                         "the time of %g s is over", timeout_ms / 1e3);
@@ -232,19 +177,170 @@ static bool wait_stop(ScenarioRun *run, int timeout_ms, CommandResult *result,
             return false;
         }
     }
-    receive(run->lockstep, result);
+    receive(run->lockstep);
     return true;
+}
+
+/* The shell script that puts everything in place and starts the loop. */
+static char *setup_script(const Lockstep *lockstep)
+{
+    g_autoptr(GString) script = g_string_new("mkdir -p /run/lockstep\n");
+    g_autofree char *loop = g_shell_quote(loop_script);
+
+    for (guint i = 0; i < lockstep->commands->len; i++) {
+        g_autofree char *command = g_shell_quote(lockstep->commands->pdata[i]);
+
+        g_string_append_printf(script, "printf '%%s\\n' %s "
+                               ">/run/lockstep/%u\n", command, i);
+    }
+    g_string_append_printf(script, "printf '%%s' %s >/run/lockstep/loop\n"
+                           WARM_UP "setsid sh /run/lockstep/loop "
+                           "</dev/null >/dev/null 2>&1 &\n", loop);
+    return g_string_free(g_steal_pointer(&script), false);
+}
+
+bool lockstep_prepare(ScenarioRun *run, GError **error)
+{
+    g_autofree char *script = setup_script(run->lockstep);
+    AgentCommand request = {
+        .command = script, .flags = AGENT_EXEC_NO_STDIN,
+    };
+    int status;
+
+    if (!machine_exec(run->machine, &request, -1, PREPARE_TIMEOUT_MS, &status,
+                      error)) {
+        return false;
+    }
+    machine_release_agent(run->machine);
+    return wait_stop(run, PREPARE_TIMEOUT_MS, error);
+}
+
+static bool execute(ScenarioRun *run, const char *command, GError **error)
+{
+    g_autoptr(JsonNode) reply = scenario_qmp(run, command, NULL, error);
+
+    return reply != NULL;
+}
+
+/*
+ * The port's other end is given when the machine runs, as its path differs
+ * from run to run and the command line must not.
+ */
+static bool open_port(ScenarioRun *run, const char *path, GError **error)
+{
+    g_autofree char *text = g_strdup_printf(
+        "{\"id\": \"lockstep\", \"backend\": {\"type\": \"socket\", \"data\": "
+        "{\"addr\": {\"type\": \"unix\", \"data\": {\"path\": \"%s\"}}, "
+        "\"server\": true, \"wait\": false}}}", path);
+    g_autoptr(JsonNode) arguments = json_from_string(text, error);
+    g_autoptr(JsonNode) reply = NULL;
+
+    if (arguments) {
+        reply = scenario_qmp(run, "chardev-change",
+                             json_node_get_object(arguments), error);
+    }
+    return reply != NULL;
+}
+
+bool lockstep_begin(ScenarioRun *run, GError **error)
+{
+    g_autofree char *path = machine_path(run->machine, "lockstep.sock");
+    int failure;
+
+    disconnect(run->lockstep);
+    if (!open_port(run, path, error)) {
+        return false;
+    }
+    run->lockstep->fd = unix_socket_connect(path, &failure);
+    if (run->lockstep->fd < 0) {
+        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_FAILED,
+                    "%s: cannot connect to the guest's serial port: %s", path,
+                    g_strerror(failure));
+        return false;
+    }
+    return true;
+}
+
+/*
+ * Wait until QEMU has read the port's socket (unix(7): SIOCOUTQ counts what the
+ * peer has not read yet). It reads from its main loop, where QMP commands run
+ * too, so once it has answered one more, the bytes are in the FIFO.
+ */
+static bool deliver(ScenarioRun *run, const char *line, GError **error)
+{
+    gint64 end = g_get_monotonic_time() + DELIVER_US;
+    ssize_t length = strlen(line);
+    int unread = 0;
+
+    if (send(run->lockstep->fd, line, length, MSG_NOSIGNAL) != length) {
+        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_FAILED,
+                    "the guest's serial port takes nothing: %s",
+                    g_strerror(errno));
+        return false;
+    }
+    while (ioctl(run->lockstep->fd, SIOCOUTQ, &unread) == 0 && unread) {
+        if (g_get_monotonic_time() >= end) {
+            g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_FAILED,
+                        "the guest's serial port does not take '%s'", line);
+            return false;
+        }
+        g_usleep(1000);
+    }
+    return execute(run, "query-status", error) &&
+           execute(run, "cont", error);
+}
+
+static bool take_result(Lockstep *lockstep, CommandResult *result,
+                        GError **error)
+{
+    GString *received = lockstep->received;
+    char *errors = g_strrstr_len(received->str, received->len, MARK_ERRORS);
+    char *code = g_strrstr_len(received->str, received->len, MARK_EXIT);
+
+    if (!errors || !code || code < errors) {
+        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_FAILED,
+                    "the guest stopped, but not at the end of the command");
+        return false;
+    }
+    g_string_append_len(result->output, received->str,
+                        errors - received->str);
+    errors += strlen(MARK_ERRORS);
+    g_string_append_len(result->errors, errors, code - errors);
+    result->exit_code = atoi(code + strlen(MARK_EXIT));
+    return true;
+}
+
+static bool step_guest(ScenarioRun *run, const char *line, int timeout_ms,
+                       CommandResult *result, GError **error)
+{
+    forget_stops(run);
+    g_string_truncate(run->lockstep->received, 0);
+    return deliver(run, line, error) && wait_stop(run, timeout_ms, error) &&
+           take_result(run->lockstep, result, error);
 }
 
 bool lockstep_command(ScenarioRun *run, const char *command, int timeout_ms,
                       CommandResult *result, GError **error)
 {
-    /* Stops of an earlier command, or of a migration, are not this one's. */
-    while (event_log_take(run->events, "STOP", NULL)) {
-    }
-    return (run->lockstep->fd >= 0 || connect_port(run, error)) &&
-           send_command(run->lockstep, command, error) &&
-           deliver(run, error) &&
-           wait_stop(run, timeout_ms, result, error) &&
-           take_exit_code(result, error);
+    g_autofree char *line = NULL;
+    guint index;
+
+    g_assert(g_ptr_array_find_with_equal_func(run->lockstep->commands, command,
+                                              g_str_equal, &index));
+    line = g_strdup_printf("c %u\n", index);
+    return step_guest(run, line, timeout_ms, result, error);
+}
+
+bool lockstep_sleep(ScenarioRun *run, gint64 ns, GError **error)
+{
+    /* At most 16 bytes, the FIFO's: "s 123456.789\n" */
+    g_autofree char *line = g_strdup_printf(
+        "s %" G_GINT64_FORMAT ".%03d\n", ns / 1000000000,
+        (int)(ns / 1000000 % 1000));
+    CommandResult result = { .output = g_string_new(NULL),
+                             .errors = g_string_new(NULL) };
+    bool ok = step_guest(run, line, -1, &result, error);
+
+    command_result_clear(&result);
+    return ok;
 }

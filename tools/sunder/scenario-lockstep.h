@@ -2,23 +2,25 @@
 /*
  * Commands in a guest that stands still between them
  *
- * Counting instructions (icount) makes the guest repeatable only as long as
+ * Counting instructions (icount) makes a guest repeatable only as long as
  * nothing reaches it at a time of the host's choosing. A plain command does:
  * it arrives whenever the host gets round to it. In lockstep the machine is
- * stopped at all times but while a command runs:
+ * stopped at all times but while a command runs, and it stops itself:
  *
- *   1. The machine starts from a saved state, stopped.
- *   2. The command is put into the agent's port while the machine is stopped,
- *      so it is there when the first instruction runs.
- *   3. The machine goes on. The command runs, its output comes, its exit code
- *      comes as the last line; then the guest itself stops the machine at
- *      once, by a watchdog (QEMU's ib700 with -action watchdog=pause) whose
- *      time is zero.
+ *   1. Before the shared state is saved, a small program in the guest gets all
+ *      commands of the scenario. It listens on the second serial port, and
+ *      stops the machine by a watchdog (QEMU's ib700 with -action
+ *      watchdog=pause) whose time is zero. The state is saved there.
+ *   2. A run starts from that state, stopped. The host puts a few bytes into
+ *      the serial port's FIFO, which name the command to run: they are there
+ *      when the first instruction executes.
+ *   3. The machine goes on. The command's output and exit code come out of
+ *      the serial port; then the guest stops the machine again.
  *   4. Whatever the host does now, no time passes in the guest.
  *
- * The devices that the port and the root disk hang on must not hand their work
- * to other host threads (ioeventfd off), and what commands read must be in the
- * guest's memory before the state is saved, as disks answer when they like.
+ * Virtio ports would not do: QEMU delivers nothing to them while it is stopped.
+ * What the commands read must be in the guest's memory before the state is
+ * saved, as disks answer when they like.
  */
 #ifndef SUNDER_SCENARIO_LOCKSTEP_H
 #define SUNDER_SCENARIO_LOCKSTEP_H
@@ -30,17 +32,30 @@ typedef struct Lockstep Lockstep;
 /* @arguments for QEMU and those that lockstep needs. Free: g_strfreev(). */
 char **lockstep_arguments(char *const *arguments);
 
-/* A guest command to run before the state is saved. */
-const char *lockstep_warm_up(void);
-
-Lockstep *lockstep_new(void);
+/* With the commands of @scenario. */
+Lockstep *lockstep_new(const Scenario *scenario);
 void lockstep_free(Lockstep *lockstep);
 
-/* Let go of the machine, before it goes; the next command connects anew. */
-void lockstep_disconnect(Lockstep *lockstep);
+/*
+ * A name for the state that @key (snapshot_key()) stands for once these
+ * commands are in it. Free with g_free().
+ */
+char *lockstep_state_name(const Lockstep *lockstep, const char *key);
 
-/* As scenario_command(); the machine is stopped before and after. */
+/* The machine has booted: step 1. It is stopped afterwards. */
+bool lockstep_prepare(ScenarioRun *run, GError **error);
+
+/* The machine has just started from a saved state, stopped. */
+bool lockstep_begin(ScenarioRun *run, GError **error);
+
+/*
+ * As scenario_command(), for a command of the scenario; the machine is stopped
+ * before and after.
+ */
 bool lockstep_command(ScenarioRun *run, const char *command, int timeout_ms,
                       CommandResult *result, GError **error);
+
+/* Let @ns pass in the guest. */
+bool lockstep_sleep(ScenarioRun *run, gint64 ns, GError **error);
 
 #endif

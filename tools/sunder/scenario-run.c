@@ -213,7 +213,7 @@ ScenarioResult *scenario_run(const Scenario *scenario,
         .options = options,
         .seed = options->seeded ? options->seed : scenario->seed,
         .console_before = g_string_new(NULL),
-        .lockstep = scenario->icount ? lockstep_new() : NULL,
+        .lockstep = scenario->icount ? lockstep_new(scenario) : NULL,
     };
     ScenarioResult *result = new_result(scenario, options, run.seed);
     g_autoptr(GError) fault = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What all kinds of steps share */
 #include "scenario-events.h"
+#include "scenario-lockstep.h"
 #include "scenario-match.h"
 #include "scenario-steps.h"
 
@@ -36,26 +37,13 @@ JsonNode *step_key(const ScenarioStep *step, const char *key)
     return json_object_get_member(step->args, key);
 }
 
-/* In lockstep no time passes in the guest but in a command of its own. */
-static bool wait_guest_ns(ScenarioRun *run, gint64 ns, GError **error)
-{
-    g_autofree char *command = g_strdup_printf("sleep %.3f", ns / 1e9);
-    CommandResult result;
-
-    if (!scenario_command(run, command, -1, &result, error)) {
-        return false;
-    }
-    command_result_clear(&result);
-    return true;
-}
-
 /* Let the machine go on for @ns; events gather meanwhile. */
 static bool wait_ns(ScenarioRun *run, gint64 ns, GError **error)
 {
     gint64 end = g_get_monotonic_time() + ns / 1000;
 
     if (run->lockstep) {
-        return wait_guest_ns(run, ns, error);
+        return lockstep_sleep(run, ns, error);
     }
     do {
         gint64 left = (end - g_get_monotonic_time() + 999) / 1000;
