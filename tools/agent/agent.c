@@ -2,209 +2,75 @@
 /*
  * sunder-agent: runs commands in a guest for Sunder's host tools
  *
- * One process, one poll() loop, no thread. It is started by the initramfs
- * before anything that can fail, talks over a virtio-serial port (protocol.h)
- * and never waits for a disk, the network or the console.
+ * The initramfs starts it before anything that can fail. Each of its ports
+ * (protocol.h) is served by a process of its own, so that connections do not
+ * know of each other; this one starts them, again if one should die, and
+ * passes on that start-up is over.
  */
-#include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "command.h"
-#include "message.h"
 #include "port.h"
-#include "wire.h"
+#include "serve.h"
 
-#ifndef AGENT_VERSION
-#define AGENT_VERSION "0"
-#endif
-
-/* How often to look for the port while there is none */
+/* How often to look for ports: at first they are about to appear */
 #define SEARCH_FIRST_MS  10
-#define SEARCH_LAST_MS   500
+#define SEARCH_STEP_MS   10
+#define SEARCH_LAST_MS   2000
 
-/* With the host away SIGIO tells of its return; this is for one missed */
-#define AWAY_MS  1000
-
-/*
- * Linux learns of a host that leaves or comes from a work queue, and of what
- * the host sent by interrupt: what a new connection sends may be here before
- * the old one's end shows. An absence shorter than this is none.
- */
-#define LEAVE_MS  100
-
-static Port port;
+static pid_t servers[AGENT_PORTS_MAX];
 static bool ready;
-static int64_t leave_at;     /* ms when the host has left for good, or 0 */
-static bool sync_waits;      /* a SYNC of the connection to come was read */
-static uint64_t sync_nonce;
 
-static void read_boot_id(char *text, size_t size)
+static void start_server(unsigned number)
 {
-    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    pid_t pid = fork();
 
-    text[0] = '\0';
-    if (file) {
-        if (fgets(text, (int)size, file)) {
-            text[strcspn(text, "\n")] = '\0';
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        serve(number, ready);
+        _exit(1);
+    }
+    servers[number] = pid > 0 ? pid : 0;
+}
+
+/* Start what ports without a server need. Returns true if there were any. */
+static bool start_servers(void)
+{
+    unsigned present = port_numbers();
+    bool started = false;
+
+    for (unsigned i = 0; i < AGENT_PORTS_MAX; i++) {
+        if (!servers[i] && present & 1u << i) {
+            start_server(i);
+            started = true;
         }
-        fclose(file);
     }
+    return started;
 }
 
-static int64_t now_ms(void)
+static void reap_servers(void)
 {
-    struct timespec now;
+    pid_t pid;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
-/* A connection begins: the one before is over, whatever it still had. */
-static void begin_connection(uint64_t nonce)
-{
-    char boot_id[64];
-    uint8_t payload[256];
-    AgentSyncAck ack = {
-        .nonce = nonce,
-        .protocol = AGENT_PROTOCOL_VERSION,
-        .version = AGENT_VERSION,
-        .boot_id = boot_id,
-    };
-    size_t size;
-
-    commands_hang_up();
-    read_boot_id(boot_id, sizeof(boot_id));
-    size = agent_sync_ack_pack(&ack, payload, sizeof(payload));
-    port_send(&port, AGENT_SYNC_ACK, ready ? AGENT_ACK_READY : 0, 0, payload,
-              size);
-}
-
-static void handle_sync(const AgentFrame *frame)
-{
-    if (frame->length != 8) {
-        port_send_error(&port, 0, EBADMSG, "SYNC without a nonce");
-        return;
-    }
-    sync_nonce = wire_get64(frame->payload);
-    if (port.connected) {
-        begin_connection(sync_nonce);
-    } else {
-        sync_waits = true;
-    }
-}
-
-static void handle_frame(const AgentFrame *frame)
-{
-    char text[64];
-
-    switch (frame->type) {
-    case AGENT_SYNC:
-        handle_sync(frame);
-        break;
-    case AGENT_EXEC:
-    case AGENT_STDIN:
-    case AGENT_STDIN_EOF:
-    case AGENT_SIGNAL:
-    case AGENT_RESIZE:
-        command_frame(&port, frame);
-        break;
-    default:
-        snprintf(text, sizeof(text), "frame of unknown type %u", frame->type);
-        port_send_error(&port, frame->id, EPROTO, text);
-        break;
-    }
-}
-
-/* Every frame has one short answer at most: it must fit. */
-static bool takes_frames(void)
-{
-    return port_room(&port) >= PORT_CONTROL_ROOM;
-}
-
-static void handle_frames(void)
-{
-    AgentFrame frame;
-    AgentParse result;
-
-    while (takes_frames() && !sync_waits) {
-        result = agent_parser_next(&port.parser, &frame);
-        if (result == AGENT_PARSE_MORE) {
-            return;
-        }
-        if (result == AGENT_PARSE_FRAME) {
-            handle_frame(&frame);
-        } else {
-            port_send_error(&port, 0, EBADMSG, agent_parse_text(result));
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+        for (unsigned i = 0; i < AGENT_PORTS_MAX; i++) {
+            servers[i] = servers[i] == pid ? 0 : servers[i];
         }
     }
 }
 
-/*
- * The host has left: what it started goes too. What it had sent still counts,
- * up to the SYNC of a connection that Linux has not told us of yet.
- */
-static void host_left(void)
+static void start_up_is_over(void)
 {
-    port_drop_queue(&port);
-    while (!sync_waits && port_receive(&port) > 0) {
-        handle_frames();
-        port_drop_queue(&port);
-    }
-    if (!sync_waits) {
-        agent_parser_reset(&port.parser);
-    }
-    commands_hang_up();
-}
-
-static void host_away(void)
-{
-    if (port.connected) {
-        port_set_connected(&port, false);
-        leave_at = now_ms() + LEAVE_MS;
-    } else if (leave_at && now_ms() >= leave_at) {
-        leave_at = 0;
-        host_left();
-    }
-}
-
-static void host_here(void)
-{
-    leave_at = 0;
-    port_set_connected(&port, true);
-    if (sync_waits) {
-        sync_waits = false;
-        begin_connection(sync_nonce);
-    }
-}
-
-static void port_gone(void)
-{
-    commands_hang_up();
-    port_close(&port);
-    leave_at = 0;
-    sync_waits = false;
-}
-
-static void handle_port(void)
-{
-    struct pollfd at_port = { .fd = port.fd, .events = POLLIN };
-
-    poll(&at_port, 1, 0);
-    if (at_port.revents & (POLLERR | POLLNVAL)) {
-        port_gone();
-    } else if (at_port.revents & POLLHUP) {
-        host_away();
-    } else {
-        host_here();
-        if (at_port.revents & POLLIN && takes_frames() &&
-            port_receive(&port) < 0) {
-            port_gone();
+    ready = true;
+    for (unsigned i = 0; i < AGENT_PORTS_MAX; i++) {
+        if (servers[i]) {
+            kill(servers[i], SIGUSR1);
         }
     }
 }
@@ -215,15 +81,14 @@ static void handle_signals(int signals)
 
     while (read(signals, &info, sizeof(info)) == sizeof(info)) {
         if (info.ssi_signo == SIGCHLD) {
-            commands_reap();
-        } else if (info.ssi_signo == SIGUSR1) {
-            ready = true;
-            commands_ready(&port);
+            reap_servers();
+        } else {
+            start_up_is_over();
         }
     }
 }
 
-/* SIGCHLD: a command ended; SIGUSR1: start-up is over; SIGIO: the host came */
+/* Servers inherit the blocked SIGUSR1: none is lost while one starts. */
 static int open_signals(void)
 {
     sigset_t set;
@@ -231,69 +96,17 @@ static int open_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGUSR1);
-    sigaddset(&set, SIGIO);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-}
-
-/*
- * How long to wait for something to happen, in ms, and for what of the port.
- * While the host is away the port would wake poll() at once, for ever.
- */
-static int plan_wait(struct pollfd *at_port, int *search_ms)
-{
-    int timeout = -1;
-
-    *at_port = (struct pollfd) { .fd = -1 };
-    if (port.fd < 0) {
-        timeout = *search_ms;
-        *search_ms += *search_ms < SEARCH_LAST_MS ? SEARCH_FIRST_MS : 0;
-    } else if (leave_at) {
-        timeout = LEAVE_MS;
-    } else if (!port.connected) {
-        timeout = AWAY_MS;
-    } else {
-        at_port->fd = port.fd;
-        at_port->events = (takes_frames() ? POLLIN : 0) |
-                          (port.start < port.end ? POLLOUT : 0);
-    }
-    return timeout;
-}
-
-/* Wait for something to do and do it. */
-static void step(int signals, int *search_ms)
-{
-    struct pollfd fds[2 + AGENT_COMMANDS_MAX * COMMAND_FDS];
-    int timeout = plan_wait(&fds[1], search_ms);
-    nfds_t count;
-
-    fds[0] = (struct pollfd) { .fd = signals, .events = POLLIN };
-    count = 2 + commands_poll(&port, fds + 2, &timeout);
-    poll(fds, count, timeout);
-
-    handle_signals(signals);
-    if (port.fd >= 0) {
-        handle_port();
-    } else if (port_open(&port)) {
-        *search_ms = SEARCH_FIRST_MS;
-    }
-    if (port.connected) {
-        handle_frames();
-    }
-    commands_run(&port);
-    if (port.connected && !port_flush(&port)) {
-        port_gone();
-    }
 }
 
 int main(void)
 {
-    int search_ms = SEARCH_FIRST_MS;
-    int signals = open_signals();
+    struct pollfd wait = { .fd = open_signals(), .events = POLLIN };
     FILE *adjust = fopen("/proc/self/oom_score_adj", "we");
+    int search_ms = SEARCH_FIRST_MS;
 
-    if (signals < 0) {
+    if (wait.fd < 0) {
         perror("sunder-agent: signalfd");
         return 1;
     }
@@ -302,8 +115,13 @@ int main(void)
         fputs("-1000", adjust);
         fclose(adjust);
     }
-    port_init(&port);
     for (;;) {
-        step(signals, &search_ms);
+        if (start_servers()) {
+            search_ms = SEARCH_FIRST_MS;
+        } else if (search_ms < SEARCH_LAST_MS) {
+            search_ms += SEARCH_STEP_MS;
+        }
+        poll(&wait, 1, search_ms);
+        handle_signals(wait.fd);
     }
 }

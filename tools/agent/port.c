@@ -31,30 +31,54 @@ static void port_reset(Port *port)
     agent_parser_reset(&port->parser);
 }
 
-void port_init(Port *port)
+void port_init(Port *port, unsigned number)
 {
     port->fd = -1;
+    port->number = number;
     port->connected = false;
     port_reset(port);
 }
 
-/* True when the port @device carries the agent's name. */
-static bool has_our_name(const char *device)
+/* The number of the agent's port that @device is, or -1. */
+static int number_of(const char *device)
 {
     char path[320];
     char name[64] = "";
+    char rest;
+    unsigned number;
     FILE *file;
+    int fields;
 
     snprintf(path, sizeof(path), PORTS_FOLDER "/%s/name", device);
     file = fopen(path, "re");
     if (!file) {
-        return false;
+        return -1;
     }
-    if (fgets(name, sizeof(name), file)) {
-        name[strcspn(name, "\n")] = '\0';
-    }
+    fields = fgets(name, sizeof(name), file)
+        ? sscanf(name, AGENT_PORT_PREFIX "%u%c", &number, &rest) : 0;
     fclose(file);
-    return strcmp(name, AGENT_PORT_NAME) == 0;
+    return fields == 2 && rest == '\n' && number < AGENT_PORTS_MAX
+        ? (int)number : -1;
+}
+
+unsigned port_numbers(void)
+{
+    DIR *folder = opendir(PORTS_FOLDER);
+    struct dirent *entry;
+    unsigned numbers = 0;
+    int number;
+
+    if (!folder) {
+        return 0;
+    }
+    while ((entry = readdir(folder))) {
+        number = entry->d_name[0] == '.' ? -1 : number_of(entry->d_name);
+        if (number >= 0) {
+            numbers |= 1u << number;
+        }
+    }
+    closedir(folder);
+    return numbers;
 }
 
 bool port_open(Port *port)
@@ -67,7 +91,8 @@ bool port_open(Port *port)
         return false;
     }
     while (port->fd < 0 && (entry = readdir(folder))) {
-        if (entry->d_name[0] != '.' && has_our_name(entry->d_name)) {
+        if (entry->d_name[0] != '.' &&
+            number_of(entry->d_name) == (int)port->number) {
             snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
             port->fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
         }

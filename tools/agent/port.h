@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The agent's end of the virtio-serial port
+ * The agent's end of a virtio-serial port
  *
  * Concepts
  *   queue       frames on their way to the host. Whoever queues one asks
@@ -26,6 +26,7 @@
 
 typedef struct Port {
     int fd;                  /* -1 while there is no such port */
+    unsigned number;         /* as its name ends */
     bool connected;
     size_t start;            /* first byte of the queue not yet written */
     size_t end;              /* one past the last byte of the queue */
@@ -33,7 +34,10 @@ typedef struct Port {
     AgentParser parser;
 } Port;
 
-void port_init(Port *port);
+/* Numbers of the ports there are: bit n is port n. */
+unsigned port_numbers(void);
+
+void port_init(Port *port, unsigned number);
 
 /* Look for the port and open it. Returns true when it is open. */
 bool port_open(Port *port);

@@ -2,9 +2,11 @@
 /*
  * Protocol between Sunder's host tools and the agent inside a guest
  *
- * It runs over one virtio-serial port named AGENT_PORT_NAME, apart from the
- * console and the network, so a flooded console or a dead network card does
- * not disturb it.
+ * It runs over virtio-serial ports of its own, apart from the console and the
+ * network, so a flooded console or a dead network card does not disturb it.
+ * Ports are named AGENT_PORT_PREFIX and a number from 0 to AGENT_PORTS_MAX - 1;
+ * a machine has one at least. Each carries one connection at a time, which
+ * knows nothing of those on the others.
  *
  * Concepts
  *   frame       a header of AGENT_HEADER_SIZE bytes, then 0 to
@@ -45,7 +47,9 @@
 #ifndef SUNDER_AGENT_PROTOCOL_H
 #define SUNDER_AGENT_PROTOCOL_H
 
-#define AGENT_PORT_NAME         "org.sunder.agent.0"
+#define AGENT_PORT_PREFIX       "org.sunder.agent."
+#define AGENT_PORT_NAME         AGENT_PORT_PREFIX "0"
+#define AGENT_PORTS_MAX         8u
 #define AGENT_PROTOCOL_VERSION  1
 
 /*
@@ -66,7 +70,7 @@
 /* Bytes of STDIN that may be sent and not yet acknowledged, per command */
 #define AGENT_STDIN_WINDOW      65536u
 
-/* Commands that can run at one time; one more gets ERROR EAGAIN */
+/* Commands of a port that can run at one time; one more gets ERROR EAGAIN */
 #define AGENT_COMMANDS_MAX      64u
 
 typedef enum AgentType {
