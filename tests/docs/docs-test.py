@@ -15,14 +15,14 @@ def parse_errors(page):
     import docutils.utils
     errors = []
     settings = {'report_level': 2, 'halt_level': 5, 'warning_stream': False,
-                'file_insertion_enabled': True}
+                'file_insertion_enabled': True, 'syntax_highlight': 'none'}
     try:
         document = docutils.core.publish_doctree(
             page.read_text(), source_path=str(page),
             settings_overrides=settings)
     except docutils.utils.SystemMessage as error:
         return [str(error)]
-    for node in document.traverse(lambda n: n.tagname == 'system_message'):
+    for node in document.findall(lambda n: n.tagname == 'system_message'):
         if node['level'] >= 2:
             errors.append(f'line {node.get("line", "?")}: '
                           f'{node.astext().splitlines()[0]}')
