@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Check that the pages of docs/ parse and that what they point to exists."""
+"""Check that the pages of docs/ parse and that what they name exists."""
 import pathlib
 import re
 import sys
@@ -46,10 +46,27 @@ def lost_targets(page):
             and not (page.parent / target).exists()]
 
 
+def sources():
+    """Return the text of all C files."""
+    return '\n'.join(path.read_text() for folder in
+                     ('hw', 'target-models', 'tools')
+                     for path in (REPO / folder).rglob('*.[ch]'))
+
+
+def lost_functions(page, code):
+    """Return the functions that a page names and no source knows."""
+    names = re.findall(r'``([a-z0-9]+_[a-z_0-9]+)\(\)``', page.read_text())
+    return [f'{name}(): no such function' for name in sorted(set(names))
+            if not re.search(rf'\b{name}\(', code)]
+
+
 def main():
     """Print TAP: a line for each page and check."""
     results = [(f'{page.relative_to(REPO)} points to files that exist',
                 lost_targets(page)) for page in PAGES + MARKDOWN]
+    code = sources()
+    results += [(f'{page.relative_to(REPO)} names functions that exist',
+                 lost_functions(page, code)) for page in PAGES]
     try:
         import docutils  # noqa: F401
         results += [(f'{page.relative_to(REPO)} parses', parse_errors(page))
