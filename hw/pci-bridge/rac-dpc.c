@@ -96,7 +96,7 @@ static void trigger(SunderRacPort *port, RacDpcReason reason,
     pci_set_word(dpc + DPC_STATUS, status);
     pci_set_word(dpc + DPC_SOURCE_ID, source);
     trace_sunder_rac_dpc_trigger(port->controller.id, status, source);
-    rac_port_show_link(port, false, false);
+    rac_port_show_link(port, false);
     rac_port_update_isolation(port, RAC_REASON_CONTAINMENT);
     set_interrupt_status(port);
 }
@@ -107,9 +107,7 @@ static void release(SunderRacPort *port)
     pci_word_test_and_clear_mask(dpc_registers(port) + DPC_STATUS,
                                  PCI_EXP_DPC_STATUS_TRIGGER_RSN |
                                  PCI_EXP_DPC_STATUS_TRIGGER_RSN_EXT);
-    if (port->link_up) {
-        rac_port_show_link(port, true, false);
-    }
+    rac_port_show_link(port, port->link_up);
     rac_port_update_isolation(port, RAC_REASON_CONTAINMENT);
 }
 

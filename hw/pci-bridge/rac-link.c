@@ -208,12 +208,22 @@ void rac_port_update_link_change(SunderRacPort *port)
     }
 }
 
-void rac_port_show_link(SunderRacPort *port, bool active,
-                        bool presence_changed)
+static bool slot_is_populated(SunderRacPort *port)
+{
+    return pci_bridge_get_sec_bus(PCI_BRIDGE(port))->devices[0] != NULL;
+}
+
+void rac_port_show_link(SunderRacPort *port, bool active)
 {
     PCIDevice *d = PCI_DEVICE(port);
     uint8_t *exp_cap = d->config + d->exp.exp_cap;
+    bool before = pci_get_word(exp_cap + PCI_EXP_LNKSTA) &
+                  PCI_EXP_LNKSTA_DLLLA;
 
+    active = active && slot_is_populated(port);
+    if (active == before) {
+        return;
+    }
     if (active) {
         pci_word_test_and_set_mask(exp_cap + PCI_EXP_LNKSTA,
                                    PCI_EXP_LNKSTA_DLLLA);
@@ -223,27 +233,26 @@ void rac_port_show_link(SunderRacPort *port, bool active,
     }
     pci_word_test_and_set_mask(exp_cap + PCI_EXP_SLTSTA,
                                PCI_EXP_SLTSTA_DLLSC);
-    if (presence_changed) {
-        if (port->link_present) {
-            pci_word_test_and_set_mask(exp_cap + PCI_EXP_SLTSTA,
-                                       PCI_EXP_SLTSTA_PDS);
-        } else {
-            pci_word_test_and_clear_mask(exp_cap + PCI_EXP_SLTSTA,
-                                         PCI_EXP_SLTSTA_PDS);
-        }
-        raise_presence_changed(d);
-    }
     rac_port_update_link_change(port);
 }
 
-static bool slot_is_populated(SunderRacPort *port)
+/* Presence Detect does not depend on the link, nor on containment. */
+static void show_presence(SunderRacPort *port)
 {
-    return pci_bridge_get_sec_bus(PCI_BRIDGE(port))->devices[0] != NULL;
+    PCIDevice *d = PCI_DEVICE(port);
+    uint8_t *status = d->config + d->exp.exp_cap + PCI_EXP_SLTSTA;
+
+    if (port->link_present && slot_is_populated(port)) {
+        pci_word_test_and_set_mask(status, PCI_EXP_SLTSTA_PDS);
+    } else {
+        pci_word_test_and_clear_mask(status, PCI_EXP_SLTSTA_PDS);
+    }
+    raise_presence_changed(d);
 }
 
 static void link_comes_up(SunderRacPort *port, RacReason reason)
 {
-    bool presence_changed = !port->link_present;
+    bool card_returns = !port->link_present && slot_is_populated(port);
 
     timer_del(port->link_timer);
     g_clear_pointer(&port->link_rule, g_free);
@@ -254,8 +263,9 @@ static void link_comes_up(SunderRacPort *port, RacReason reason)
     port->link_up = true;
     port->link_present = true;
     rac_port_update_isolation(port, reason);
-    if (slot_is_populated(port) && !rac_dpc_triggered(port)) {
-        rac_port_show_link(port, true, presence_changed);
+    rac_port_show_link(port, !rac_dpc_triggered(port));
+    if (card_returns) {
+        show_presence(port);
     }
 }
 
@@ -319,12 +329,20 @@ static void record_surprise_down(SunderRacPort *port)
 static void link_goes_down(SunderRacPort *port, const FaultFiring *firing,
                            bool card_leaves, uint64_t duration_ns)
 {
-    if (port->link_up) {
+    bool was_up = port->link_up;
+    bool card_goes = card_leaves && port->link_present;
+
+    if (was_up) {
         trace_sunder_rac_link(port->controller.id, false);
         port->link_up = false;
-        port->link_present = !card_leaves;
         rac_port_update_isolation(port, RAC_REASON_LINK_DOWN);
-        rac_port_show_link(port, false, card_leaves);
+        rac_port_show_link(port, false);
+    }
+    if (card_goes) {
+        port->link_present = false;
+        show_presence(port);
+    }
+    if (was_up) {
         record_surprise_down(port);
     }
     g_free(port->link_rule);

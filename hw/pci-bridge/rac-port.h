@@ -163,9 +163,8 @@ void rac_port_restore_link(SunderRacPort *port, RacReason reason);
 void rac_port_reset_link(SunderRacPort *port);
 /* Follows the state that a migration brought, without events. */
 void rac_port_load_isolation(SunderRacPort *port);
-/* Data Link Layer Link Active in Link Status, and its change event. */
-void rac_port_show_link(SunderRacPort *port, bool active,
-                        bool presence_changed);
+/* Shows the link as Link Status and Slot Status do, active or not. */
+void rac_port_show_link(SunderRacPort *port, bool active);
 /* Sends or ends the interrupt of that event, after any change. */
 void rac_port_update_link_change(SunderRacPort *port);
 bool rac_port_is_contained(const SunderRacPort *port);

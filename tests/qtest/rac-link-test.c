@@ -422,6 +422,55 @@ static void test_release_does_not_bring_a_removed_card_back(void)
     qtest_quit(qts);
 }
 
+/* As when the card is back before the guest's DPC driver has released. */
+static void test_a_card_that_is_back_is_present_although_contained(void)
+{
+    QTestState *qts = start();
+    unsigned dpc = config_find_extended(qts, PORT, PCI_EXT_CAP_ID_DPC);
+
+    link_down(qts, ", 'id': 'f'");
+    config_writew(qts, PORT, dpc + PCI_EXP_DPC_CTL, 0x41);
+    clear_slot_events(qts);
+    fault_remove(qts, "f");
+
+    g_assert_cmphex(slot_status(qts, PCI_EXP_SLTSTA_PDS), !=, 0);
+    g_assert_cmphex(slot_status(qts, PCI_EXP_SLTSTA_PDC), !=, 0);
+    g_assert_cmphex(link_active(qts), ==, 0);
+    config_writew(qts, PORT, dpc + PCI_EXP_DPC_STATUS, 1);
+    g_assert_cmphex(link_active(qts), !=, 0);
+    qtest_quit(qts);
+}
+
+static void test_release_of_an_empty_slot_brings_no_link(void)
+{
+    QTestState *qts = start();
+    unsigned dpc = config_find_extended(qts, PORT, PCI_EXT_CAP_ID_DPC);
+
+    link_down(qts, ", 'id': 'f'");
+    qtest_qmp_device_del(qts, "nic0");
+    fault_remove(qts, "f");
+    config_writew(qts, PORT, dpc + PCI_EXP_DPC_CTL, 0x41);
+    config_writew(qts, PORT, dpc + PCI_EXP_DPC_STATUS, 1);
+
+    g_assert_cmphex(link_active(qts), ==, 0);
+    g_assert_cmphex(slot_status(qts, PCI_EXP_SLTSTA_PDS), ==, 0);
+    qtest_quit(qts);
+}
+
+static void test_a_card_can_be_removed_while_its_link_is_lost(void)
+{
+    QTestState *qts = start();
+
+    fault_add(qts, "rac0/link", "link-flap", NULL);
+    clear_slot_events(qts);
+    link_down(qts, NULL);
+
+    g_assert_cmphex(slot_status(qts, PCI_EXP_SLTSTA_PDS), ==, 0);
+    g_assert_cmphex(slot_status(qts, PCI_EXP_SLTSTA_PDC), !=, 0);
+    g_assert_cmphex(slot_status(qts, PCI_EXP_SLTSTA_DLLSC), ==, 0);
+    qtest_quit(qts);
+}
+
 #define TEST(name, function) \
     qtest_add_func("/rac/link/" name, test_ ## function)
 
@@ -446,6 +495,8 @@ static void add_tests_of_removal(void)
     TEST("down/twice",
          a_second_rule_takes_over_a_link_that_is_down);
     TEST("flap/slot", a_flap_leaves_the_card_in_the_slot);
+    TEST("flap/removal",
+         a_card_can_be_removed_while_its_link_is_lost);
     TEST("flap/end", a_flap_ends_after_100_ms);
 }
 
@@ -465,6 +516,10 @@ static void add_tests_of_return(void)
     TEST("delete/new-card-and-rule",
          the_rule_of_a_link_that_a_new_card_brought_up_can_go);
     TEST("containment/flap", containment_outlives_a_flap);
+    TEST("containment/presence",
+         a_card_that_is_back_is_present_although_contained);
+    TEST("containment/empty",
+         release_of_an_empty_slot_brings_no_link);
     TEST("containment/release",
          release_does_not_bring_a_removed_card_back);
 }
