@@ -159,15 +159,28 @@ static void release_device(void *opaque)
 
 /*
  * The device may be unplugged while a rule makes the access wait, and
- * our caller looks at it again: keep it until the caller has returned,
- * which is before the main loop gets the big lock.
+ * our caller looks at it again: keep it until the caller has returned.
+ *
+ * Returns: the device, for let_go_later(), or NULL where nothing waits.
  */
-static void hold_device(RacFunction *f)
+static PCIDevice *hold_device(RacFunction *f)
 {
-    if (fault_point_armed(f->config->point)) {
-        object_ref(OBJECT(f->device));
+    if (!fault_point_armed(f->config->point)) {
+        return NULL;
+    }
+    object_ref(OBJECT(f->device));
+    return f->device;
+}
+
+/*
+ * After the access, for during a wait the main loop runs bottom halves;
+ * the next one comes when our caller has given the big lock back.
+ */
+static void let_go_later(PCIDevice *held)
+{
+    if (held) {
         aio_bh_schedule_oneshot(qemu_get_aio_context(), release_device,
-                                f->device);
+                                held);
     }
 }
 
@@ -179,6 +192,7 @@ static uint32_t config_read(PCIDevice *d, uint32_t address, int len)
         .size = len,
         .from_cpu = current_cpu != NULL,
     };
+    PCIDevice *held;
 
     if (f->port->peeking) {
         return f->config_read(d, address, len);
@@ -186,8 +200,9 @@ static uint32_t config_read(PCIDevice *d, uint32_t address, int len)
     if (f->port->isolated && !f->config->entry->labelled) {
         return rac_all_ones(len);
     }
-    hold_device(f);
+    held = hold_device(f);
     rac_resource_access(f->config, &access);
+    let_go_later(held);
     return access.data;
 }
 
@@ -202,12 +217,14 @@ static void config_write(PCIDevice *d, uint32_t address, uint32_t value,
         .write = true,
         .from_cpu = current_cpu != NULL,
     };
+    PCIDevice *held;
 
     if (f->port->isolated && !f->config->entry->labelled) {
         return;
     }
-    hold_device(f);
+    held = hold_device(f);
     rac_resource_access(f->config, &access);
+    let_go_later(held);
     f = rac_function_of(d);
     if (f) {
         sync_virtual_functions(f);
