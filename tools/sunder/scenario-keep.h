@@ -3,9 +3,10 @@
  * What is kept of a run
  *
  * A directory per run: console.log, commands.log, qmp.log, faults.log,
- * qemu.log, cmdline, the scenario, result.json, README, and the name of a snapshot of the
- * machine as it was when it failed. The directory of a run that passed goes
- * away again unless it is asked for; of the rest the last KEEP_RUNS stay.
+ * qemu.log, cmdline, the scenario, result.json, README, and the name of a
+ * snapshot of the machine as it was when it failed. The directory of a run
+ * that passed goes away again unless it is asked for; of the rest the last
+ * KEEP_RUNS stay.
  */
 #ifndef SUNDER_SCENARIO_KEEP_H
 #define SUNDER_SCENARIO_KEEP_H
