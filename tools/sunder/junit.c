@@ -64,10 +64,11 @@ static void append_case(GString *xml, const ScenarioResult *result)
     g_autofree char *title = scenario_result_title(result);
     g_autofree char *name = xml_text(title);
     g_autofree char *file = xml_text(result->file);
+    g_autofree char *seconds = scenario_result_seconds(result->seconds);
     g_autofree char *message = NULL;
 
     append(xml, "    <testcase classname=\"%s\" name=\"%s\" file=\"%s\" "
-           "time=\"%.3f\">\n", file, name, file, result->seconds);
+           "time=\"%s\">\n", file, name, file, seconds);
     switch (result->outcome) {
     case SCENARIO_FAIL:
         append_body(xml, result, "failure", "assertion");
@@ -93,6 +94,7 @@ char *junit_document(const GPtrArray *results)
     g_autoptr(GString) xml = g_string_new(NULL);
     guint failures = 0, errors = 0, skipped = 0;
     double seconds = 0;
+    g_autofree char *time = NULL;
 
     for (guint i = 0; i < results->len; i++) {
         const ScenarioResult *result = results->pdata[i];
@@ -103,11 +105,12 @@ char *junit_document(const GPtrArray *results)
         skipped += result->outcome == SCENARIO_SKIP;
         seconds += result->seconds;
     }
+    time = scenario_result_seconds(seconds);
     append(xml, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
            "<testsuites>\n"
            "  <testsuite name=\"sunder\" tests=\"%u\" failures=\"%u\" "
-           "errors=\"%u\" skipped=\"%u\" time=\"%.3f\">\n", results->len,
-           failures, errors, skipped, seconds);
+           "errors=\"%u\" skipped=\"%u\" time=\"%s\">\n", results->len,
+           failures, errors, skipped, time);
     for (guint i = 0; i < results->len; i++) {
         append_case(xml, results->pdata[i]);
     }

@@ -211,7 +211,8 @@ static bool operator_holds(const char *operator, JsonNode *wanted,
                            JsonNode *found)
 {
     if (g_str_equal(operator, "exists")) {
-        return (found != NULL) == json_node_get_boolean(wanted);
+        return JSON_NODE_HOLDS_VALUE(wanted) &&
+               (found != NULL) == json_node_get_boolean(wanted);
     }
     if (g_str_equal(operator, "not")) {
         return !holds(wanted, found);

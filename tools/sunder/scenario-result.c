@@ -55,6 +55,13 @@ char *scenario_result_title(const ScenarioResult *result)
     return g_string_free(g_steal_pointer(&title), false);
 }
 
+char *scenario_result_seconds(double seconds)
+{
+    char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+    return g_strdup(g_ascii_formatd(text, sizeof(text), "%.3f", seconds));
+}
+
 void scenario_result_set(ScenarioResult *result, ScenarioOutcome outcome,
                          const char *message, const char *details)
 {

@@ -52,6 +52,9 @@ const char *scenario_outcome_text(ScenarioOutcome outcome);
 /* Name with round and seed when they matter. Free with g_free(). */
 char *scenario_result_title(const ScenarioResult *result);
 
+/* Seconds as 1.500, whatever the locale. Free with g_free(). */
+char *scenario_result_seconds(double seconds);
+
 /* Set outcome, message and details; earlier ones are dropped. */
 void scenario_result_set(ScenarioResult *result, ScenarioOutcome outcome,
                          const char *message, const char *details);

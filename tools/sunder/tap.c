@@ -66,6 +66,8 @@ static void yaml_block(FILE *file, const char *key, const char *text)
 
 static void diagnostics(FILE *file, const ScenarioResult *result)
 {
+    g_autofree char *seconds = scenario_result_seconds(result->seconds);
+
     fputs("  ---\n", file);
     yaml_line(file, "kind", scenario_outcome_text(result->outcome));
     yaml_line(file, "message", result->message);
@@ -86,7 +88,7 @@ static void diagnostics(FILE *file, const ScenarioResult *result)
     if (result->command) {
         yaml_line(file, "enter", result->command);
     }
-    fprintf(file, "  seconds: %.3f\n  ...\n", result->seconds);
+    fprintf(file, "  seconds: %s\n  ...\n", seconds);
 }
 
 void tap_result(FILE *file, guint number, const ScenarioResult *result)
