@@ -61,11 +61,12 @@ Test(state, a_claimed_name_is_refused, .init = set_up, .fini = tear_down)
 Test(state, looking_takes_nothing, .init = set_up, .fini = tear_down)
 {
     g_autofree char *directory = NULL;
+    g_autofree char *again = NULL;
     int claim = state_claim("lab", &directory, NULL);
 
     close(claim);
     cr_expect_not(state_claimed(directory));
-    claim = state_claim("lab", &directory, NULL);
+    claim = state_claim("lab", &again, NULL);
     cr_expect_geq(claim, 0);
     close(claim);
 }
@@ -106,11 +107,12 @@ Test(state, names_tell_running_from_ended, .init = set_up,
      .fini = tear_down)
 {
     g_autofree char *directory = NULL;
+    g_autofree char *ended_directory = NULL;
     g_auto(GStrv) running = NULL;
     g_auto(GStrv) ended = NULL;
     int claim = state_claim("b", &directory, NULL);
 
-    close(state_claim("a", &directory, NULL));
+    close(state_claim("a", &ended_directory, NULL));
     running = state_names(true, NULL);
     ended = state_names(false, NULL);
     cr_expect_eq(g_strv_length(running), 1);
