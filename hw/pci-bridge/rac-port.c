@@ -8,11 +8,19 @@
 #include "hw/qdev-properties.h"
 #include "migration/vmstate.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
 #include "qemu/module.h"
+#include "qemu/units.h"
 #include "system/runstate.h"
 
 /* Every RP PIO error masked: the reset value of the specification. */
 #define RP_PIO_MASK_ALL 0x00070707
+
+/*
+ * Far above the table of every function that can stand below a port; a
+ * damaged size must not decide how much memory is allocated.
+ */
+#define TABLE_STATE_MAX (64 * MiB)
 
 static uint16_t dpc_control(SunderRacPort *port)
 {
@@ -257,6 +265,33 @@ static int port_pre_save(void *opaque)
     return 0;
 }
 
+static bool table_size_is_valid(void *opaque, int version_id)
+{
+    SunderRacPort *port = opaque;
+
+    return port->table_state.size <= TABLE_STATE_MAX;
+}
+
+static bool link_rule_size_is_valid(void *opaque, int version_id)
+{
+    SunderRacPort *port = opaque;
+
+    return port->link_rule_state.size <= FAULT_MAX_NAME;
+}
+
+static int check_intx_levels(const SunderRacPort *port)
+{
+    for (unsigned pin = 0; pin < PCI_NUM_PINS; pin++) {
+        if (port->intx_level[pin] > 1) {
+            error_report("%s: saved level of INTx pin %u is %u, expected 0 "
+                         "or 1; the state was damaged", port->controller.id,
+                         pin, port->intx_level[pin]);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
 static int port_post_load(void *opaque, int version_id)
 {
     SunderRacPort *port = opaque;
@@ -265,9 +300,11 @@ static int port_post_load(void *opaque, int version_id)
 
     g_free(port->link_rule);
     port->link_rule = g_strndup((char *)port->link_rule_state.data,
-                                MIN(port->link_rule_state.size,
-                                    FAULT_MAX_NAME));
+                                port->link_rule_state.size);
     g_clear_pointer(&port->link_rule_state.data, g_free);
+    if (ret == 0) {
+        ret = check_intx_levels(port);
+    }
     if (ret == 0) {
         rac_port_load_isolation(port);
     }
@@ -282,6 +319,8 @@ static VMStateField port_fields[] = {
         .size = 1,
     },
     VMSTATE_UINT32(table_state.size, SunderRacPort),
+    VMSTATE_VALIDATE("table_state.size is at most 64 MiB",
+                     table_size_is_valid),
     VMSTATE_VBUFFER_ALLOC_UINT32(table_state.data, SunderRacPort, 0, NULL,
                                  table_state.size),
     VMSTATE_BOOL(link_up, SunderRacPort),
@@ -289,6 +328,8 @@ static VMStateField port_fields[] = {
     VMSTATE_TIMER_PTR(link_timer, SunderRacPort),
     VMSTATE_UINT8_ARRAY(intx_level, SunderRacPort, PCI_NUM_PINS),
     VMSTATE_UINT32(link_rule_state.size, SunderRacPort),
+    VMSTATE_VALIDATE("link_rule_state.size is a rule id's",
+                     link_rule_size_is_valid),
     VMSTATE_VBUFFER_ALLOC_UINT32(link_rule_state.data, SunderRacPort, 0,
                                  NULL, link_rule_state.size),
     VMSTATE_END_OF_LIST()

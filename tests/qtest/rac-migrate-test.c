@@ -288,8 +288,8 @@ static void test_a_machine_goes_on_twice(void)
     machine_end(&m);
 }
 
-/* Changes the byte at @offset behind the first @magic in the saved state. */
-static void damage_state(Machine *m, const char *magic, size_t offset)
+/* Changes the byte at @offset from the first @magic in the saved state. */
+static void damage_state(Machine *m, const char *magic, int offset)
 {
     g_autofree char *data = NULL;
     char *found;
@@ -315,6 +315,21 @@ static void test_a_damaged_table_is_refused_with_a_reason(void)
 
     g_assert_nonnull(strstr(said, "rac0"));
     g_assert_nonnull(strstr(said, "resource access controller"));
+    machine_clean(&m);
+}
+
+static void test_a_table_of_two_gigabytes_is_refused_with_a_reason(void)
+{
+    g_autofree char *said = NULL;
+    Machine m;
+
+    machine_start(&m, IGB);
+    machine_save(&m);
+    /* the most significant byte of its size */
+    damage_state(&m, "SRAC", -4);
+    said = saved_state_load_fails(m.args, m.state);
+
+    g_assert_nonnull(strstr(said, "table_state.size is at most 64 MiB"));
     machine_clean(&m);
 }
 
@@ -355,6 +370,8 @@ int main(int argc, char **argv)
          a_write_that_is_held_back_reaches_memory_first);
     TEST("twice", a_machine_goes_on_twice);
     TEST("damaged", a_damaged_table_is_refused_with_a_reason);
+    TEST("damaged/size",
+         a_table_of_two_gigabytes_is_refused_with_a_reason);
     TEST("no-containment",
          a_port_without_containment_is_another_port);
     return g_test_run();
