@@ -95,6 +95,18 @@ static void complete_all(RacDma *dma)
     timer_del(dma->timer);
 }
 
+static void forget_all(RacDma *dma)
+{
+    RacDelayedWrite *w, *next;
+
+    QTAILQ_FOREACH_SAFE(w, &dma->delayed, next, next) {
+        QTAILQ_REMOVE(&dma->delayed, w, next);
+        g_free(w);
+    }
+    dma->n_delayed = 0;
+    timer_del(dma->timer);
+}
+
 static void hold_back(RacDma *dma, hwaddr address, uint64_t data,
                       unsigned size, uint64_t ns)
 {
@@ -271,18 +283,24 @@ void rac_function_remove_dma(RacFunction *f)
     if (dma->point) {
         sunder_fault_point_remove(g_steal_pointer(&dma->point));
     }
-    while (!QTAILQ_EMPTY(&dma->delayed)) {
-        RacDelayedWrite *w = QTAILQ_FIRST(&dma->delayed);
-
-        QTAILQ_REMOVE(&dma->delayed, w, next);
-        g_free(w);
-    }
-    timer_del(dma->timer);
+    forget_all(dma);
     memory_region_del_subregion(&f->device->bus_master_container_region,
                                 &dma->overlay);
     dma->function = NULL;
     f->dma = NULL;
     object_unref(OBJECT(dma));
+}
+
+void rac_port_forget_writes(SunderRacPort *port)
+{
+    RacFunction *f;
+
+    QLIST_FOREACH(f, &port->functions, next) {
+        if (f->dma) {
+            forget_all(f->dma);
+            rac_function_update_dma(f);
+        }
+    }
 }
 
 void rac_port_flush_writes(SunderRacPort *port)

@@ -81,6 +81,13 @@ void rac_port_flush_msis(SunderRacPort *port)
     }
 }
 
+void rac_port_forget_msis(SunderRacPort *port)
+{
+    while (!QLIST_EMPTY(&port->delayed_msis)) {
+        delayed_free(QLIST_FIRST(&port->delayed_msis));
+    }
+}
+
 static unsigned extra_interrupts(const FaultFiring *firings, unsigned n)
 {
     uint64_t extra = 0;

@@ -216,6 +216,9 @@ static void port_reset_hold(Object *obj, ResetType type)
     if (c->parent_phases.hold) {
         c->parent_phases.hold(obj, type);
     }
+    /* what is under way is lost, and must not reach the next boot */
+    rac_port_forget_msis(port);
+    rac_port_forget_writes(port);
     rac_dpc_reset(port);
     rac_port_reset_link(port);
     rac_table_foreach(port->controller.table, NULL, clear_for_reset, NULL);

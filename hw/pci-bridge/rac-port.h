@@ -139,8 +139,9 @@ void rac_function_remove_interrupts(RacFunction *f);
 /* Takes over INTx of the secondary bus. */
 void rac_port_init_intx(SunderRacPort *port);
 void rac_port_exit_intx(SunderRacPort *port);
-/* Delivers delayed interrupts now. */
+/* Delivers delayed interrupts now; or never. */
 void rac_port_flush_msis(SunderRacPort *port);
+void rac_port_forget_msis(SunderRacPort *port);
 
 /* rac-dma.c */
 
@@ -148,8 +149,9 @@ bool rac_function_add_dma(RacFunction *f, Error **errp);
 void rac_function_remove_dma(RacFunction *f);
 /* Interposes on or steps away from the function's requests. */
 void rac_function_update_dma(RacFunction *f);
-/* Lets delayed writes reach memory now. */
+/* Lets delayed writes reach memory now; or never. */
 void rac_port_flush_writes(SunderRacPort *port);
+void rac_port_forget_writes(SunderRacPort *port);
 
 /* rac-link.c */
 

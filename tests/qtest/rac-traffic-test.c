@@ -187,6 +187,23 @@ static void test_a_message_under_way_is_lost_with_the_link(void)
     qtest_quit(qts);
 }
 
+static void test_a_message_under_way_is_lost_in_a_reset(void)
+{
+    QTestState *qts = start_with_msi();
+
+    fault_add(qts, MSI, "delayed", ", 'duration': 5000000");
+    raise_interrupt(qts);
+    qtest_system_reset(qts);
+    device_program(qts);
+    bridge_program(qts, PORT_2, 2, 2, WINDOW_2, WINDOW_SIZE);
+    bar_program(qts, DEVICE_2, 0, WINDOW_2);
+    rac_label(qts, MESSAGES, NULL);
+    qtest_clock_step(qts, 6 * MILLISECOND);
+
+    g_assert_cmpint(messages(qts), ==, 0);
+    qtest_quit(qts);
+}
+
 /*
  * Lines 16 to 23 of the I/O APIC are for PCI (ICH9 datasheet, 5.9.4).  The
  * device's INTA is the only one that a test raises.
@@ -425,6 +442,21 @@ static void test_a_delayed_write_reaches_memory_later(void)
     qtest_quit(qts);
 }
 
+static void test_a_delayed_write_is_lost_in_a_reset(void)
+{
+    QTestState *qts = start_with_dma();
+
+    read_into_device(qts);
+    fault_add(qts, DMA, "delay",
+              ", 'operation': 'write', 'duration': 1000000000");
+    write_from_device(qts);
+    qtest_system_reset(qts);
+    qtest_clock_step(qts, 1000 * MILLISECOND);
+
+    g_assert_cmphex(qtest_readq(qts, TARGET), ==, 0);
+    qtest_quit(qts);
+}
+
 static void test_a_delayed_write_survives_its_rule(void)
 {
     QTestState *qts = start_with_dma();
@@ -505,6 +537,7 @@ static void add_tests_of_messages(void)
     TEST("msi/disabled",
          a_device_without_messages_enabled_sends_none);
     TEST("msi/link-down", a_message_under_way_is_lost_with_the_link);
+    TEST("msi/reset", a_message_under_way_is_lost_in_a_reset);
 }
 
 static void add_tests_of_lines(void)
@@ -533,6 +566,7 @@ static void add_tests_of_dma(void)
     TEST("dma/read-blocked", a_blocked_read_gives_ones);
     TEST("dma/read-altered", a_read_can_be_altered);
     TEST("dma/delayed", a_delayed_write_reaches_memory_later);
+    TEST("dma/delayed-reset", a_delayed_write_is_lost_in_a_reset);
     TEST("dma/delayed-rule-gone",
          a_delayed_write_survives_its_rule);
     TEST("dma/delayed-overtaken",
