@@ -66,6 +66,7 @@ uint64_t rac_wait(uint64_t ns, MemReentrancyGuard *guard)
     if (!cpu || qtest_enabled()) {
         return 0;
     }
+    ns = MIN(ns, RAC_MAX_WAIT_NS);
     if (icount_enabled()) {
         return warp_virtual_time(ns);
     }

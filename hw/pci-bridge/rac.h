@@ -41,6 +41,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(RacResource, SUNDER_RAC_RESOURCE)
  */
 #define RAC_DEFAULT_COMPLETION_TIMEOUT_MS 50
 #define RAC_MAX_COMPLETION_TIMEOUT_MS     64000
+/* An hour: a rule may ask for more, and icount's clock must not overflow. */
+#define RAC_MAX_WAIT_NS                   UINT64_C(3600000000000)
 #define RAC_DEFAULT_LABEL_AFTER           3
 #define RAC_DEFAULT_LABEL_WINDOW_MS       10000
 
@@ -226,6 +228,7 @@ uint64_t rac_sum_delays(const FaultFiring *firings, unsigned n);
 
 /*
  * rac_wait:
+ * @ns: nanoseconds; more than RAC_MAX_WAIT_NS is as long as that
  * @guard: re-entrancy guard that the access holds, or NULL
  *
  * Makes the calling virtual CPU wait for @ns while all others, the
