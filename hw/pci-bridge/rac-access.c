@@ -114,11 +114,12 @@ static void wait_for_completion(RacResource *r, const RacAccess *a,
 static void note_fault(RacResource *r, const RacAccess *a,
                        RacOutcome outcome)
 {
-    const RacControllerOps *ops = r->controller->ops;
+    const RacControllerOps *ops;
 
     if (!r->entry) {
-        return;
+        return;                 /* nor is there a controller any more */
     }
+    ops = r->controller->ops;
     trace_sunder_rac_fault(r->entry->resource, outcome, a->offset, a->write);
     if (ops->record) {
         ops->record(r, a, outcome);
