@@ -45,6 +45,7 @@ settle_root() {
     ln -sf gawk "$root/usr/bin/awk"
     ln -sf /proc/self/mounts "$root/etc/mtab"
     cp -RP "$HERE/guest.d/etc/." "$root/etc/"
+    install -m 755 "$HERE/guest.d/hotplug" "$root/usr/sbin/sunder-hotplug"
     for applet in $("$root/bin/busybox" --list); do
         [ -e "$root/usr/bin/$applet" ] || [ -e "$root/usr/sbin/$applet" ] ||
             ln -sf /bin/busybox "$root/usr/bin/$applet"
@@ -98,8 +99,8 @@ make_initrd() {
         "$tree/lib/modules/$release/"
     depmod -b "$tree" "$release"
     rm "$tree/lib/modules/$release"/modules.*.bin
-    cp "$HERE/guest.d/init" "$tree/init"
-    chmod 755 "$tree/init"
+    install -m 755 "$HERE/guest.d/init" "$tree/init"
+    install -m 755 "$HERE/guest.d/hotplug" "$tree/sbin/sunder-hotplug"
     find "$tree" -exec touch -hd @0 {} +
     (cd "$tree" && find . | sort |
         cpio --quiet --reproducible -R 0:0 -H newc -o) >"$output"
