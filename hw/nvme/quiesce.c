@@ -179,7 +179,7 @@ static void set_blocker(NvmeCtrl *n, Error **reason)
         error_setg(reason, "%s: sriov_max_vfs=%u: the state of virtual "
                    "functions is not saved; start it with sriov_max_vfs=0",
                    name, n->params.sriov_max_vfs);
-    } else if (n->subsys->endgrp.fdp.enabled) {
+    } else if (n->subsys && n->subsys->endgrp.fdp.enabled) {
         error_setg(reason, "%s: the state of Flexible Data Placement is not "
                    "saved; start its nvme-subsys with fdp=off", name);
     } else if (PCI_DEVICE(n)->spdm_port) {
@@ -192,23 +192,20 @@ static void set_blocker(NvmeCtrl *n, Error **reason)
     }
 }
 
-static bool rest_init(SunderNvmeRest *rest, NvmeCtrl *n, Error **errp)
+/* Before the controller is realized, so that there is nothing to undo. */
+static bool rest_block(SunderNvmeRest *rest, NvmeCtrl *n, Error **errp)
 {
-    Error *reason = NULL;
+    set_blocker(n, &rest->blocker);
+    return !rest->blocker || migrate_add_blocker(&rest->blocker, errp) == 0;
+}
 
-    set_blocker(n, &reason);
-    if (reason) {
-        rest->blocker = reason;
-        if (migrate_add_blocker(&rest->blocker, errp) < 0) {
-            return false;
-        }
-    }
+static void rest_start(SunderNvmeRest *rest, NvmeCtrl *n)
+{
     if (n->pmr.dev) {
         vmstate_register_ram(&n->pmr.dev->mr, DEVICE(n));
     }
     rest->handler = qdev_add_vm_change_state_handler(DEVICE(n),
                                                      vm_state_changed, n);
-    return true;
 }
 
 static void rest_finalize(Object *obj)
@@ -227,17 +224,21 @@ static void nvme_realize(PCIDevice *pci, Error **errp)
     NvmeCtrl *n = NVME(pci);
     Object *rest;
 
-    sunder_nvme_ops->realize(pci, errp);
-    if (*errp || pci_is_vf(pci)) {
+    if (pci_is_vf(pci)) {
+        sunder_nvme_ops->realize(pci, errp);
         return;
     }
     rest = object_new(TYPE_SUNDER_NVME_REST);
     object_property_add_child(OBJECT(pci), REST_CHILD, rest);
     object_unref(rest);
-    if (!rest_init(SUNDER_NVME_REST(rest), n, errp)) {
-        object_unparent(rest);
-        sunder_nvme_ops->exit(pci);
+    if (rest_block(SUNDER_NVME_REST(rest), n, errp)) {
+        sunder_nvme_ops->realize(pci, errp);
     }
+    if (*errp) {
+        object_unparent(rest);
+        return;
+    }
+    rest_start(SUNDER_NVME_REST(rest), n);
 }
 
 static void nvme_exit(PCIDevice *pci)

@@ -74,20 +74,30 @@ static int state_post_load(void *opaque, int version_id)
 
 /*
  * The counts decide how much memory the arrays take: they are checked before
- * the arrays are made.
+ * the arrays are made.  When one is refused, nobody calls us again: what was
+ * read before is freed here.
  */
+static bool check_count(NvmeState *s, int64_t count, int64_t min, int64_t max)
+{
+    if (count >= min && count <= max) {
+        return true;
+    }
+    sunder_nvme_state_clear(s);
+    return false;
+}
+
 static bool cq_count_is_valid(void *opaque, int version_id)
 {
     NvmeState *s = opaque;
 
-    return s->nr_cqs >= 0 && s->nr_cqs <= s->parent->params.max_ioqpairs + 1;
+    return check_count(s, s->nr_cqs, 0, s->parent->params.max_ioqpairs + 1);
 }
 
 static bool sq_count_is_valid(void *opaque, int version_id)
 {
     NvmeState *s = opaque;
 
-    return s->nr_sqs >= 0 && s->nr_sqs <= s->parent->params.max_ioqpairs + 1;
+    return check_count(s, s->nr_sqs, 0, s->parent->params.max_ioqpairs + 1);
 }
 
 static bool done_count_is_valid(void *opaque, int version_id)
@@ -99,7 +109,7 @@ static bool done_count_is_valid(void *opaque, int version_id)
         limit += MIN(s->sqs[i].size,
                      sunder_nvme_queue_size_max(s->parent, s->sqs[i].sqid));
     }
-    return s->nr_done >= 0 && s->nr_done <= limit;
+    return check_count(s, s->nr_done, 0, limit);
 }
 
 static bool aer_count_is_valid(void *opaque, int version_id)
@@ -107,37 +117,37 @@ static bool aer_count_is_valid(void *opaque, int version_id)
     NvmeState *s = opaque;
 
     /* AERL is a 0's based value (NVMe 1.4, figure 247). */
-    return s->nr_aers >= 0 && s->nr_aers <= s->parent->params.aerl + 1;
+    return check_count(s, s->nr_aers, 0, s->parent->params.aerl + 1);
 }
 
 static bool event_count_is_valid(void *opaque, int version_id)
 {
     NvmeState *s = opaque;
 
-    return s->nr_events >= 0 &&
-           s->nr_events <= s->parent->params.aer_max_queued;
+    return check_count(s, s->nr_events, 0, s->parent->params.aer_max_queued);
 }
 
 static bool namespace_count_is_valid(void *opaque, int version_id)
 {
     NvmeState *s = opaque;
 
-    return s->nr_namespaces >= 0 && s->nr_namespaces <= NVME_MAX_NAMESPACES;
+    return check_count(s, s->nr_namespaces, 0, NVME_MAX_NAMESPACES);
 }
 
 static bool zone_count_is_valid(void *opaque, int version_id)
 {
     NvmeState *s = opaque;
+    uint32_t count = sunder_nvme_zone_count(s->parent);
 
-    return s->nr_zones == sunder_nvme_zone_count(s->parent);
+    return check_count(s, s->nr_zones, count, count);
 }
 
 static bool zone_extensions_size_is_valid(void *opaque, int version_id)
 {
     NvmeState *s = opaque;
+    uint32_t size = sunder_nvme_zone_extensions_size(s->parent);
 
-    return s->zone_extensions_size ==
-           sunder_nvme_zone_extensions_size(s->parent);
+    return check_count(s, s->zone_extensions_size, size, size);
 }
 
 static const VMStateDescription cq_vmstate = {

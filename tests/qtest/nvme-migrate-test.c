@@ -8,6 +8,7 @@
 #include "qemu/bswap.h"
 #include "hw/pci/pci_regs.h"
 #include "nvme-machine.h"
+#include "start-fails.h"
 
 static void delete_queue(QNvme *nvme, uint16_t qid)
 {
@@ -503,6 +504,17 @@ static void test_sriov_is_refused(void)
     qtest_quit(qts);
 }
 
+static void test_only_migratable(void)
+{
+    expect_start_fails("-only-migratable -device pcie-root-port,id=rp "
+                       "-device nvme-subsys,id=sub "
+                       "-device nvme,id=nvme0,serial=s,bus=rp,subsys=sub,"
+                       "sriov_max_vfs=1,sriov_vq_flexible=2,"
+                       "sriov_vi_flexible=1",
+                       "nvme0: sriov_max_vfs=1: the state of virtual "
+                       "functions is not saved");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -529,5 +541,6 @@ int main(int argc, char **argv)
                    test_persistent_memory_region);
     qtest_add_func("/nvme/stopped-controller", test_stopped_controller);
     qtest_add_func("/nvme/sriov-is-refused", test_sriov_is_refused);
+    qtest_add_func("/nvme/only-migratable", test_only_migratable);
     return g_test_run();
 }

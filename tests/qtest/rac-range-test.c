@@ -8,6 +8,7 @@
 #include "nvme-driver.h"
 #include "rac-machine.h"
 #include "saved-state.h"
+#include "start-fails.h"
 
 #define MACHINE "-machine q35 -m 64 -nodefaults "
 /* In RAM: one page, in which nvme-driver.h has its data too. */
@@ -283,49 +284,25 @@ static void test_other_range_is_refused(void)
     unlink(path);
 }
 
-/* What QEMU says when it refuses to start with @options. */
-static char *start_fails(const char *options)
-{
-    g_autofree char *command = g_strdup_printf(
-        "%s -accel qtest -display none " MACHINE "%s",
-        g_getenv("QTEST_QEMU_BINARY"), options);
-    char *said = NULL;
-    int status = 0;
-
-    g_assert_true(g_spawn_command_line_sync(command, NULL, &said, &status,
-                                            NULL));
-    g_assert_true(WIFEXITED(status));
-    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
-    return said;
-}
-
-static void check_refusal(const char *options, const char *expected)
-{
-    g_autofree char *said = start_fails(options);
-
-    if (!strstr(said, expected)) {
-        g_test_message("expected \"%s\", got:\n%s", expected, said);
-        g_test_fail();
-    }
-}
+#define RANGE "-device sunder-rac-range,"
 
 static void test_wrong_ranges_are_refused(void)
 {
-    check_refusal("-device sunder-rac-range,addr=0,size=4096",
-                  "sunder-rac-range needs an id");
-    check_refusal("-device sunder-rac-range,id=r,addr=0",
-                  "r: addr=0x0,size=0x0: size must be at least 1");
-    check_refusal("-device sunder-rac-range,id=r,addr=0xfffffffffffff000,"
-                  "size=8192", "the range end within 64 bits");
-    check_refusal("-device sunder-rac-range,id=r,addr=0xd0000000,size=4096",
-                  "r: nothing lies at 0xd0000000 to 0xd0000fff");
-    check_refusal("-device sunder-rac-range,id=r,addr=0x3fff000,size=8192",
-                  "r: 0x3fff000 to 0x4000fff is not one region: pc.ram has "
-                  "0x3fff000 to 0x3ffffff of it");
-    check_refusal(RAM_RANGE " -device sunder-rac-range,id=r,addr=0x1300fff,"
-                  "size=4096", "has addresses in common with it");
-    check_refusal(RAM_RANGE ",label-after=99999",
-                  "label-after=99999: must be at most 1024");
+    expect_start_fails(RANGE "addr=0,size=4096",
+                       "sunder-rac-range needs an id");
+    expect_start_fails(RANGE "id=r,addr=0",
+                       "r: addr=0x0,size=0x0: size must be at least 1");
+    expect_start_fails(RANGE "id=r,addr=0xfffffffffffff000,size=8192",
+                       "the range end within 64 bits");
+    expect_start_fails(RANGE "id=r,addr=0xd0000000,size=4096",
+                       "r: nothing lies at 0xd0000000 to 0xd0000fff");
+    expect_start_fails(RANGE "id=r,addr=0x3fff000,size=8192",
+                       "r: 0x3fff000 to 0x4000fff is not one region: pc.ram "
+                       "has 0x3fff000 to 0x3ffffff of it");
+    expect_start_fails(RAM_RANGE " " RANGE "id=r,addr=0x1300fff,size=4096",
+                       "has addresses in common with it");
+    expect_start_fails(RAM_RANGE ",label-after=99999",
+                       "label-after=99999: must be at most 1024");
 }
 
 int main(int argc, char **argv)
