@@ -36,6 +36,6 @@ static inline uint64_t rac_entry_fault_time(const RacEntryPrivate *p,
 }
 
 /* Applies one entry's part of a saved, checked state. */
-void rac_entry_restore(RacEntryPrivate *p, GBytes *state);
+void rac_entry_restore(RacTable *table, RacEntryPrivate *p, GBytes *state);
 
 #endif

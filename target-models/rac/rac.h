@@ -237,9 +237,9 @@ void rac_entry_observe(RacEntry *entry, uint64_t offset, unsigned size,
 /*
  * rac_table_save:
  *
- * Returns: labels, ways to fake, counters and fault windows of all
- * entries by name, in a versioned byte form that does not depend on the
- * host; the caller unrefs it.
+ * Returns: labels, ways to fake, addresses, counters and fault windows of
+ * all entries by name, in a versioned byte form that does not depend on
+ * the host; the caller unrefs it.
  */
 GByteArray *rac_table_save(RacTable *table);
 

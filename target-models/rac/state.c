@@ -4,10 +4,11 @@
  *
  * All numbers are little endian.  "SRAC" and a version, the number of
  * entries, and for each entry the length of its name, the name, the
- * length of its record and the record: label, reason, fake, a zero byte,
- * the constant, seven counters, then the held fault times (a count and
- * that many times, oldest first).  Last good values are not kept: they
- * are memory of a healthy device, which a restored machine has again.
+ * length of its record and the record: label, reason, fake, whether it is
+ * mapped, the constant, seven counters, the address, then the held fault
+ * times (a count and that many times, oldest first).  Last good values are
+ * not kept: they are memory of a healthy device, which a restored machine
+ * has again.
  */
 #include "rac-internal.h"
 
@@ -15,7 +16,8 @@
 
 #define STATE_MAGIC     0x43415253u     /* "SRAC" */
 #define STATE_VERSION   1u
-#define RECORD_FIXED    (4 + 8 + 7 * 8 + 4)
+#define RECORD_ADDRESS  (4 + 8 + 7 * 8)
+#define RECORD_FIXED    (RECORD_ADDRESS + 8 + 4)
 
 static void put32(GByteArray *out, uint32_t v)
 {
@@ -59,12 +61,13 @@ static void put_counters(GByteArray *out, const RacCounters *c)
 static void put_record(GByteArray *out, const RacEntryPrivate *p)
 {
     const RacEntry *e = &p->entry;
-    uint8_t head[4] = { e->labelled, e->reason, e->fake, 0 };
+    uint8_t head[4] = { e->labelled, e->reason, e->fake, e->mapped };
 
     put32(out, RECORD_FIXED + p->held_times * 8);
     g_byte_array_append(out, head, sizeof(head));
     put64(out, e->value);
     put_counters(out, &e->counters);
+    put64(out, e->mapped ? e->address : 0);
     put32(out, p->held_times);
     for (uint32_t i = 0; i < p->held_times; i++) {
         put64(out, rac_entry_fault_time(p, i));
@@ -112,8 +115,8 @@ static bool check_record(const uint8_t *r, uint32_t length, GError **error)
     if (r[0] > 1 || r[1] >= RAC_REASON__MAX || r[2] >= RAC_FAKE__MAX) {
         return bad_state(error, "a label, reason or fake is out of range");
     }
-    if (r[3] != 0) {
-        return bad_state(error, "a byte that must be zero is not");
+    if (r[3] > 1) {
+        return bad_state(error, "an entry is neither mapped nor not");
     }
     return true;
 }
@@ -215,7 +218,7 @@ bool rac_table_load(RacTable *table, const uint8_t *data, size_t size,
         RacEntryPrivate *p = g_tree_lookup(table->by_name, name);
 
         if (p) {
-            rac_entry_restore(p, state);
+            rac_entry_restore(table, p, state);
         } else {
             g_hash_table_replace(table->pending, g_strdup(name),
                                  g_bytes_ref(state));
@@ -235,7 +238,17 @@ static void restore_counters(RacCounters *c, const uint8_t *r)
     c->faked_writes = get64(r + 48);
 }
 
-void rac_entry_restore(RacEntryPrivate *p, GBytes *state)
+static void restore_address(RacTable *table, RacEntry *entry,
+                            const uint8_t *r)
+{
+    if (r[3]) {
+        rac_table_map(table, entry, get64(r + RECORD_ADDRESS));
+    } else {
+        rac_table_unmap(table, entry);
+    }
+}
+
+void rac_entry_restore(RacTable *table, RacEntryPrivate *p, GBytes *state)
 {
     const uint8_t *r = g_bytes_get_data(state, NULL);
     uint32_t held = get32(r + RECORD_FIXED - 4);
@@ -244,6 +257,7 @@ void rac_entry_restore(RacEntryPrivate *p, GBytes *state)
     p->entry.reason = r[1];
     rac_entry_set_fake(&p->entry, r[2], get64(r + 4));
     restore_counters(&p->entry.counters, r + 12);
+    restore_address(table, &p->entry, r);
     g_free(p->fault_times);
     p->fault_times = g_new(uint64_t, held);
     for (uint32_t i = 0; i < held; i++) {

@@ -85,7 +85,7 @@ RacEntry *rac_table_add(RacTable *table, const char *resource,
 
     state = g_hash_table_lookup(table->pending, resource);
     if (state) {
-        rac_entry_restore(p, state);
+        rac_entry_restore(table, p, state);
         g_hash_table_remove(table->pending, resource);
     }
     return &p->entry;

@@ -64,7 +64,7 @@ static void add_entry(Run *run, unsigned i)
     /* refused when, and only when, the name is taken */
     g_assert((e == NULL) == (run->entries[i] != NULL));
     if (e) {
-        g_assert(e->size >= 1 && e->opaque == run && !e->mapped);
+        g_assert(e->size >= 1 && e->opaque == run);
         run->entries[i] = e;
     }
 }

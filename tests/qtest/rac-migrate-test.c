@@ -165,6 +165,21 @@ static void test_a_removed_card_stays_away(void)
     machine_end(&m);
 }
 
+/* Its BARs are gone with the reset, but the port knows where they were. */
+static void test_a_removed_card_is_faked_as_before(void)
+{
+    Machine m;
+
+    machine_start(&m, IGB);
+    rac_set_fake(m.qts, BAR0, "constant", 0x12345678);
+    fault_add(m.qts, "rac0/link", "link-down", NULL);
+    g_assert_cmphex(qtest_readl(m.qts, WINDOW), ==, 0x12345678);
+    machine_move(&m);
+
+    g_assert_cmphex(qtest_readl(m.qts, WINDOW), ==, 0x12345678);
+    machine_end(&m);
+}
+
 static void test_a_link_comes_up_at_its_time(void)
 {
     Machine m;
@@ -361,6 +376,7 @@ int main(int argc, char **argv)
     TEST("rule/traffic",
          rules_on_memory_accesses_and_messages_go_on);
     TEST("link/down", a_removed_card_stays_away);
+    TEST("link/fake", a_removed_card_is_faked_as_before);
     TEST("link/duration", a_link_comes_up_at_its_time);
     TEST("link/at", an_action_happens_at_its_time);
     TEST("containment", containment_goes_on_until_released);

@@ -20,9 +20,10 @@
 #define AT_LABEL        AT_RECORD
 #define AT_REASON       (AT_RECORD + 1)
 #define AT_FAKE         (AT_RECORD + 2)
-#define AT_ZERO         (AT_RECORD + 3)
-#define AT_HELD         (AT_RECORD + 68)
-#define AT_TIMES        (AT_RECORD + 72)
+#define AT_MAPPED       (AT_RECORD + 3)
+#define AT_ADDRESS      (AT_RECORD + 68)
+#define AT_HELD         (AT_RECORD + 76)
+#define AT_TIMES        (AT_RECORD + 80)
 
 static RacTable *from, *to;
 
@@ -101,6 +102,39 @@ Test(rac_state, label_and_reason_travel)
 
     cr_assert(e->labelled);
     cr_assert_eq(e->reason, RAC_REASON_CONTAINMENT);
+}
+
+/* Of a device that is in reset nobody can ask for it any more. */
+Test(rac_state, the_address_travels)
+{
+    RacEntry *e = add(to, "a");
+    RacTranslation t;
+
+    rac_table_map(from, add(from, "a"), 0x123456789000);
+    transfer();
+
+    cr_assert(rac_table_translate(to, RAC_SPACE_MEMORY, 0x123456789004, &t));
+    cr_assert_eq(t.entry, e);
+    cr_assert_eq(t.offset, 4);
+}
+
+Test(rac_state, an_entry_without_address_is_unmapped)
+{
+    RacEntry *e = add(to, "a");
+
+    rac_table_map(to, e, 0x1000);
+    add(from, "a");
+    transfer();
+
+    cr_assert_not(e->mapped);
+}
+
+Test(rac_state, the_address_of_an_entry_that_comes_later_is_kept_for_it)
+{
+    rac_table_map(from, add(from, "a"), 0x2000);
+    transfer();
+
+    cr_assert(add(to, "a")->mapped);
 }
 
 Test(rac_state, a_healthy_entry_takes_the_label_off)
@@ -243,17 +277,6 @@ Test(rac_state, an_entry_that_the_state_does_not_name_stays_as_it_is)
     cr_assert(e->labelled);
 }
 
-Test(rac_state, the_address_is_not_part_of_the_state)
-{
-    RacEntry *e = add(to, "a");
-
-    rac_table_map(from, add(from, "a"), 0x1000);
-    rac_table_map(to, e, 0x2000);
-    transfer();
-
-    cr_assert_eq(e->address, 0x2000);
-}
-
 Test(rac_state, an_empty_table_can_be_saved_and_loaded)
 {
     GByteArray *state = rac_table_save(from);
@@ -281,10 +304,12 @@ Test(rac_state, the_bytes_are_little_endian_and_where_they_are_said_to_be)
 {
     GByteArray *state = sample();
 
-    cr_assert_arr_eq(state->data, "SRAC\1\0\0\0\1\0\0\0\1\0\0\0a\x58\0\0\0",
+    cr_assert_arr_eq(state->data, "SRAC\1\0\0\0\1\0\0\0\1\0\0\0a\x60\0\0\0",
                      AT_RECORD);
     cr_assert_eq(state->data[AT_LABEL], 1);
     cr_assert_eq(state->data[AT_REASON], RAC_REASON_COMMAND);
+    cr_assert_eq(state->data[AT_MAPPED], 0);
+    cr_assert_arr_eq(state->data + AT_ADDRESS, "\0\0\0\0\0\0\0\0", 8);
     cr_assert_arr_eq(state->data + AT_HELD, "\2\0\0\0", 4);
     cr_assert_arr_eq(state->data + AT_TIMES + 8, "\2\0\0\0\0\0\0\0", 8);
     cr_assert_eq(state->len, AT_TIMES + 16);
@@ -386,9 +411,9 @@ Test(rac_hostile_state, a_name_longer_than_names_can_be_is_refused)
     memcpy(state->data + AT_NAME_LENGTH, "\0\1\0\0", 4);
     g_byte_array_set_size(state, AT_NAME + 1);
     g_byte_array_append(state, (const uint8_t *)rest, sizeof(rest));
-    g_byte_array_append(state, (const uint8_t *)"\x48\0\0\0", 4);
-    g_byte_array_set_size(state, state->len + 0x48);
-    memset(state->data + state->len - 0x48, 0, 0x48);
+    g_byte_array_append(state, (const uint8_t *)"\x50\0\0\0", 4);
+    g_byte_array_set_size(state, state->len + 0x50);
+    memset(state->data + state->len - 0x50, 0, 0x50);
 
     assert_refused(state);
 }
@@ -397,8 +422,8 @@ Test(rac_hostile_state, a_record_that_is_too_short_is_refused)
 {
     GByteArray *state = sample();
 
-    state->data[AT_LENGTH] = 71;
-    g_byte_array_set_size(state, AT_RECORD + 71);
+    state->data[AT_LENGTH] = 79;
+    g_byte_array_set_size(state, AT_RECORD + 79);
     assert_refused(state);
 }
 
@@ -413,7 +438,7 @@ Test(rac_hostile_state, fault_times_that_do_not_fill_the_record_are_refused)
 Test(rac_hostile_state, more_fault_times_than_a_policy_can_ask_for_are_refused)
 {
     GByteArray *state = sample();
-    unsigned held = RAC_MAX_LABEL_AFTER + 1, length = 72 + held * 8;
+    unsigned held = RAC_MAX_LABEL_AFTER + 1, length = 80 + held * 8;
     uint32_t bytes;
 
     g_byte_array_set_size(state, AT_RECORD + length);
@@ -458,11 +483,11 @@ Test(rac_hostile_state, a_fake_that_does_not_exist_is_refused)
     assert_refused(state);
 }
 
-Test(rac_hostile_state, a_reserved_byte_that_is_not_zero_is_refused)
+Test(rac_hostile_state, an_entry_neither_mapped_nor_not_is_refused)
 {
     GByteArray *state = sample();
 
-    state->data[AT_ZERO] = 1;
+    state->data[AT_MAPPED] = 2;
     assert_refused(state);
 }
 
