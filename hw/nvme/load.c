@@ -79,7 +79,7 @@ static int check_registers(NvmeState *s)
             " here: start the controller with the same properties",
             ldq_le_p(&saved->cap), ldq_le_p(&here->cap));
     }
-    if (s->nr_cqs &&
+    if ((s->nr_cqs || s->nr_sqs) &&
         (s->page_bits < PAGE_BITS_MIN || s->page_bits > PAGE_BITS_MAX)) {
         return nvme_refuse(s, "page_bits %u, expected %d to %d", s->page_bits,
                            PAGE_BITS_MIN, PAGE_BITS_MAX);
