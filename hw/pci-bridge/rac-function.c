@@ -137,6 +137,21 @@ static void remove_bar(RacFunction *f, unsigned index)
     bar->resource = NULL;
 }
 
+/*
+ * A bridge below the port makes up its Link Status as the port does, from
+ * a read of the device below it that is no access of the guest's.
+ */
+static uint32_t read_own_config(RacFunction *f, uint32_t address, int len)
+{
+    bool peeking = f->port->peeking;
+    uint32_t value;
+
+    f->port->peeking = true;
+    value = f->config_read(f->device, address, len);
+    f->port->peeking = peeking;
+    return value;
+}
+
 static bool config_forward(RacResource *r, RacAccess *a)
 {
     RacFunction *f = rac_resource_function(r);
@@ -144,7 +159,7 @@ static bool config_forward(RacResource *r, RacAccess *a)
     if (a->write) {
         f->config_write(f->device, a->offset, a->data, a->size);
     } else {
-        a->data = f->config_read(f->device, a->offset, a->size);
+        a->data = read_own_config(f, a->offset, a->size);
     }
     return true;
 }

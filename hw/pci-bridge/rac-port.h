@@ -98,7 +98,7 @@ struct SunderRacPort {
     MemoryRegion isolation_io;
     bool isolated;
     bool link_change_notified;  /* its interrupt has been sent */
-    bool peeking;               /* the port itself reads below */
+    bool peeking;               /* a bridge, not the guest, reads below */
 
     /* interrupts */
     RacFunction *intx_source;

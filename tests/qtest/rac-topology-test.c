@@ -295,6 +295,26 @@ static void test_a_link_that_is_down_hides_a_whole_switch(void)
     qtest_quit(qts);
 }
 
+/* QEMU makes up a port's Link Status from that of the device below. */
+static void test_the_link_status_of_a_switch_is_no_access_to_a_device(void)
+{
+    QTestState *qts = rac_machine_start(
+        "-device x3130-upstream,id=up,bus=rac0 "
+        "-device xio3130-downstream,id=down,bus=up,chassis=2,slot=2 "
+        "-device igb,id=nic0,bus=down,romfile= ");
+    unsigned port = BDF(2, 0, 0), express;
+
+    bridge_program(qts, PORT, 1, 3, SWITCH_WINDOW, 0x300000);
+    bridge_program(qts, DEVICE, 2, 3, SWITCH_WINDOW, 0x200000);
+    fault_add(qts, "rac0/nic0/config", "unsupported-request",
+              ", 'id': 'f'");
+    express = config_find_capability(qts, port, PCI_CAP_ID_EXP);
+    config_readw(qts, port, express + PCI_EXP_LNKSTA);
+
+    g_assert_cmpint(fault_fired(qts, "f"), ==, 0);
+    qtest_quit(qts);
+}
+
 /* rac0 - bridge to conventional PCI (1:0.0) - edu (2:1.0) */
 static void test_a_conventional_device_behind_a_bridge_can_be_labelled(void)
 {
@@ -494,6 +514,8 @@ static void add_tests_of_devices(void)
     TEST("switch/device", a_device_behind_a_switch_can_be_labelled);
     TEST("switch/bridge", the_bridges_of_a_switch_are_resources_too);
     TEST("switch/link-down", a_link_that_is_down_hides_a_whole_switch);
+    TEST("switch/link-status",
+         the_link_status_of_a_switch_is_no_access_to_a_device);
     TEST("conventional",
          a_conventional_device_behind_a_bridge_can_be_labelled);
     TEST("no-id", a_device_without_id_is_named_by_slot_and_function);
