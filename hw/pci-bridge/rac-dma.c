@@ -14,6 +14,7 @@
 #include "hw/pci/pci.h"
 #include "qapi/error.h"
 #include "qemu/timer.h"
+#include "qemu/units.h"
 #include "system/runstate.h"
 
 #define TYPE_SUNDER_RAC_DMA "sunder-rac-dma"
@@ -21,6 +22,13 @@ OBJECT_DECLARE_SIMPLE_TYPE(RacDma, SUNDER_RAC_DMA)
 
 /* Writes held back at a time; more go to memory at once. */
 #define MAX_DELAYED 65536
+
+/*
+ * Memory that a device maps goes through buffers while the overlay is there.
+ * QEMU's default of 4 KiB is too little for a frame of 64 KiB, which igb
+ * would drop.
+ */
+#define MAX_BOUNCE_BUFFERS (16 * MiB)
 
 struct RacDelayedWrite {
     int64_t due_ns;
@@ -268,6 +276,8 @@ bool rac_function_add_dma(RacFunction *f, Error **errp)
     memory_region_set_enabled(&f->dma->overlay, false);
     memory_region_add_subregion_overlap(
         &f->device->bus_master_container_region, 0, &f->dma->overlay, 1);
+    f->device->bus_master_as.max_bounce_buffer_size =
+        MAX(f->device->max_bounce_buffer_size, MAX_BOUNCE_BUFFERS);
     f->dma->point = sunder_fault_point_add(&info, errp);
     rac_function_update_dma(f);
     return f->dma->point != NULL;
