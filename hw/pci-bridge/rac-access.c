@@ -90,12 +90,6 @@ static void forward(RacResource *r, RacAccess *a)
     }
 }
 
-/* Memory writes are posted: the CPU does not wait for them (2.4.1). */
-static bool is_posted(const RacResource *r, const RacAccess *a)
-{
-    return a->write && r->entry->space == RAC_SPACE_MEMORY;
-}
-
 static void wait_for_completion(RacResource *r, const RacAccess *a,
                                 const FaultFiring *firing)
 {
@@ -140,7 +134,7 @@ static void answer_with_fault(RacResource *r, RacAccess *a,
         return;
     }
     if (outcome == RAC_OUTCOME_COMPLETION_TIMEOUT) {
-        if (!r->entry || is_posted(r, a)) {
+        if (!r->entry || rac_access_is_posted(r, a)) {
             return;             /* nobody waits, so nobody notices */
         }
         wait_for_completion(r, a, firing);

@@ -106,11 +106,6 @@ static void set_secondary_status(SunderRacPort *port, uint16_t bits)
                                bits);
 }
 
-static bool is_posted(const RacResource *r, const RacAccess *a)
-{
-    return a->write && r->entry->space == RAC_SPACE_MEMORY;
-}
-
 /* The completer says no: UR or CA. */
 static void record_refusal(RacResource *r, const RacAccess *a,
                            uint32_t status, unsigned rp_pio,
@@ -121,7 +116,7 @@ static void record_refusal(RacResource *r, const RacAccess *a,
     uint32_t header[4];
 
     request_header(f, r, a, header);
-    if (!is_posted(r, a)) {
+    if (!rac_access_is_posted(r, a)) {
         set_secondary_status(f->port, secondary);
         if (rac_dpc_rp_pio(f->port, bit, header)) {
             return;

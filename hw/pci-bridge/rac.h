@@ -203,6 +203,16 @@ void rac_resource_update(RacResource *resource);
  */
 void rac_resource_access(RacResource *resource, RacAccess *access);
 
+/*
+ * Memory writes are posted: nobody waits for them (PCI Express Base
+ * Specification 5.0, 2.4.1).  @resource has its entry.
+ */
+static inline bool rac_access_is_posted(const RacResource *resource,
+                                        const RacAccess *access)
+{
+    return access->write && resource->entry->space == RAC_SPACE_MEMORY;
+}
+
 /* How an overlay, whose opaque is a RacResource, answers. */
 extern const MemoryRegionOps rac_overlay_ops;
 
