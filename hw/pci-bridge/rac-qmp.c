@@ -83,15 +83,18 @@ static void set_unknown_error(Error **errp, const char *what,
                               const char *name, Names *names)
 {
     if (names->count == 0) {
-        error_setg(errp, "%s '%.80s' does not exist; the machine has none "
-                   "(add a sunder-rac-port)", what, name);
+        error_set(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
+                  "%s '%.80s' does not exist; the machine has none "
+                  "(add a sunder-rac-port)", what, name);
     } else if (names->count > MAX_NAMES) {
-        error_setg(errp, "%s '%.80s' does not exist; there are: %s and %u "
-                   "more (query-sunder-rac)", what, name, names->text->str,
-                   names->count - MAX_NAMES);
+        error_set(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
+                  "%s '%.80s' does not exist; there are: %s and %u more "
+                  "(query-sunder-rac)", what, name, names->text->str,
+                  names->count - MAX_NAMES);
     } else {
-        error_setg(errp, "%s '%.80s' does not exist; there are: %s", what,
-                   name, names->text->str);
+        error_set(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
+                  "%s '%.80s' does not exist; there are: %s", what, name,
+                  names->text->str);
     }
     g_string_free(names->text, true);
 }
@@ -197,6 +200,11 @@ void qmp_sunder_rac_label(const char *resource, bool has_labelled,
     };
     RacController *c;
 
+    if (!has_labelled && !has_fake && !has_value) {
+        error_setg(errp, "%.80s: nothing to change; give labelled, fake or "
+                   "value", resource);
+        return;
+    }
     QLIST_FOREACH(c, &rac_controllers, next) {
         if (rac_table_foreach(c->table, resource, count_entry, NULL)) {
             if (may_change(c, &change, errp)) {

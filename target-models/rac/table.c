@@ -214,6 +214,9 @@ bool rac_entry_fault(RacTable *table, RacEntry *entry, uint64_t now_ns)
 bool rac_entry_label(RacEntry *entry, RacReason reason)
 {
     if (entry->labelled) {
+        if (reason == RAC_REASON_COMMAND) {
+            entry->reason = reason;
+        }
         return false;
     }
     entry->labelled = true;

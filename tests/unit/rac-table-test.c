@@ -358,8 +358,18 @@ Test(rac_label, a_label_that_is_there_keeps_its_reason)
 
     rac_entry_label(e, RAC_REASON_POLICY);
 
-    cr_assert_not(rac_entry_label(e, RAC_REASON_COMMAND));
+    cr_assert_not(rac_entry_label(e, RAC_REASON_LINK_DOWN));
     cr_assert_eq(e->reason, RAC_REASON_POLICY);
+}
+
+Test(rac_label, a_user_s_label_outlives_the_cause_of_another)
+{
+    RacEntry *e = add("a", 1);
+
+    rac_entry_label(e, RAC_REASON_LINK_DOWN);
+
+    cr_assert_not(rac_entry_label(e, RAC_REASON_COMMAND));
+    cr_assert_eq(e->reason, RAC_REASON_COMMAND);
 }
 
 Test(rac_label, clearing_takes_the_label_off)
