@@ -101,6 +101,7 @@ make_initrd() {
     rm "$tree/lib/modules/$release"/modules.*.bin
     install -m 755 "$HERE/guest.d/init" "$tree/init"
     install -m 755 "$HERE/guest.d/hotplug" "$tree/sbin/sunder-hotplug"
+    install -m 755 "$HERE/guest.d/modprobe" "$tree/sbin/modprobe"
     find "$tree" -exec touch -hd @0 {} +
     (cd "$tree" && find . | sort |
         cpio --quiet --reproducible -R 0:0 -H newc -o) >"$output"
