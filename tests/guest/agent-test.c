@@ -5,95 +5,27 @@
  * One machine is booted and serves all tests but the last, which ends it.
  * Skipped (exit status 77) when there is no emulator or no guest.
  */
-#include <glib/gstdio.h>
-#include <gio/gio.h>
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "agent-client.h"
-#include "agent/wire.h"
+#include "machine.h"
 
 #define MIB             (1024u * 1024u)
 #define BOOT_SECONDS    120
 #define EXIT_SKIPPED    77
 
-static const char *emulator;
-static char *guest;
-static const char *agent_cpio;
-static char *folder;
-static char *agent_socket;
-static char *other_socket;
-static GSubprocess *machine;
+static Machine *machine;
 static Client *client;
-
-/* The guest's initrd with the agent behind it, as the command line does. */
-static char *make_initrd(void)
-{
-    g_autofree char *initrd = g_build_filename(guest, "initrd", NULL);
-    char *joined = g_build_filename(folder, "initrd", NULL);
-    g_autofree char *base = NULL;
-    g_autofree char *extra = NULL;
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-    gsize base_size, extra_size;
-
-    g_assert_true(g_file_get_contents(initrd, &base, &base_size, NULL));
-    g_assert_true(g_file_get_contents(agent_cpio, &extra, &extra_size, NULL));
-    g_byte_array_append(bytes, (guint8 *)base, (guint)base_size);
-    g_byte_array_append(bytes, (guint8 *)extra, (guint)extra_size);
-    g_assert_true(g_file_set_contents(joined, (char *)bytes->data,
-                                      bytes->len, NULL));
-    return joined;
-}
-
-/* A test that fails aborts; its machine must not stay behind. */
-static void die_with_the_test(gpointer data)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
-
-static void start_machine(void)
-{
-    g_autofree char *kernel = g_build_filename(guest, "vmlinux", NULL);
-    g_autofree char *append_file = g_build_filename(guest, "append", NULL);
-    g_autofree char *initrd = make_initrd();
-    g_autofree char *append = NULL;
-    g_autofree char *serial = g_strdup_printf("file:%s/console", folder);
-    g_autofree char *drive = g_strdup_printf(
-        "if=none,id=root,format=raw,readonly=on,file=%s/root.squashfs", guest);
-    g_autofree char *chardev = g_strdup_printf(
-        "socket,id=agent,path=%s,server=on,wait=off", agent_socket);
-    g_autofree char *other = g_strdup_printf(
-        "socket,id=other,path=%s,server=on,wait=off", other_socket);
-    g_autoptr(GSubprocessLauncher) launcher =
-        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
-    g_autoptr(GError) error = NULL;
-
-    g_assert_true(g_file_get_contents(append_file, &append, NULL, NULL));
-    g_subprocess_launcher_set_child_setup(launcher, die_with_the_test, NULL,
-                                          NULL);
-    machine = g_subprocess_launcher_spawn(
-        launcher, &error, emulator,
-        "-M", "q35,hpet=off", "-accel", "tcg", "-cpu", "max", "-smp", "2",
-        "-m", "1G", "-nodefaults", "-display", "none", "-no-reboot",
-        "-kernel", kernel, "-initrd", initrd, "-append", g_strchomp(append),
-        "-serial", serial, "-drive", drive,
-        "-device", "virtio-blk-pci,drive=root,serial=sunder-root,romfile=",
-        "-device", "virtio-serial-pci,romfile=", "-chardev", chardev,
-        "-device", "virtserialport,chardev=agent,name=" AGENT_PORT_NAME,
-        "-chardev", other, "-device",
-        "virtserialport,chardev=other,name=" AGENT_PORT_PREFIX "7", NULL);
-    g_assert_no_error(error);
-}
 
 static void connect_again(void)
 {
     if (client) {
         client_free(client);
     }
-    client = client_new(agent_socket);
+    client = client_new(machine->agent_socket);
     client_sync(client, BOOT_SECONDS);
 }
 
@@ -486,7 +418,7 @@ static void test_fifty_connections(void)
 
 static void test_ports_do_not_know_of_each_other(void)
 {
-    Client *other = client_new(other_socket);
+    Client *other = client_new(machine->other_socket);
     uint32_t id;
 
     client_sync(other, 20);
@@ -500,13 +432,13 @@ static void test_ports_do_not_know_of_each_other(void)
 
 static void test_dead_server_is_started_again(void)
 {
-    Client *other = client_new(other_socket);
+    Client *other = client_new(machine->other_socket);
 
     client_sync(other, 20);
     client_start(other, "kill -9 $PPID", 0);
     client_free(other);
     g_usleep(G_USEC_PER_SEC);
-    other = client_new(other_socket);
+    other = client_new(machine->other_socket);
     client_sync(other, 20);
     g_assert_cmpstr(client_run(other, "echo again", 0)->output->str, ==,
                     "again\n");
@@ -535,10 +467,9 @@ static void test_panic_ends_the_machine(void)
 {
     client_start(client, "echo c >/proc/sysrq-trigger", 0);
     for (int i = 0; i < 300; i++) {
-        if (!g_subprocess_get_identifier(machine)) {
+        if (machine_has_ended(machine)) {
             return;
         }
-        g_main_context_iteration(NULL, FALSE);
         g_usleep(100000);
     }
     g_assert_not_reached();
@@ -589,22 +520,9 @@ static void add_tests(void)
     g_test_add_func("/agent/panic", test_panic_ends_the_machine);
 }
 
-static void remove_folder(void)
-{
-    static const char *const names[] = {
-        "initrd", "console", "agent", "other",
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-        g_autofree char *path = g_build_filename(folder, names[i], NULL);
-
-        g_unlink(path);
-    }
-    g_rmdir(folder);
-}
-
 int main(int argc, char **argv)
 {
+    g_autofree char *guest = NULL;
     g_autofree char *kernel = NULL;
     int result;
 
@@ -613,25 +531,20 @@ int main(int argc, char **argv)
         g_printerr("usage: agent-test EMULATOR AGENT-CPIO\n");
         return 2;
     }
-    emulator = argv[1];
-    agent_cpio = argv[2];
     guest = g_build_filename(g_get_user_cache_dir(), "sunder", "guests",
                              "6.1", NULL);
     kernel = g_build_filename(guest, "vmlinux", NULL);
-    if (!g_file_test(emulator, G_FILE_TEST_IS_EXECUTABLE) ||
+    if (!g_file_test(argv[1], G_FILE_TEST_IS_EXECUTABLE) ||
         !g_file_test(kernel, G_FILE_TEST_EXISTS)) {
-        g_print("1..0 # SKIP no %s or no %s: run scripts/guest\n", emulator,
+        g_print("1..0 # SKIP no %s or no %s: run scripts/guest\n", argv[1],
                 kernel);
         return EXIT_SKIPPED;
     }
-    folder = g_dir_make_tmp("sunder-agent-XXXXXX", NULL);
-    agent_socket = g_build_filename(folder, "agent", NULL);
-    other_socket = g_build_filename(folder, "other", NULL);
-    start_machine();
+    machine = machine_start(argv[1], guest, argv[2]);
     connect_again();
     add_tests();
     result = g_test_run();
-    g_subprocess_force_exit(machine);
-    remove_folder();
+    client_free(client);
+    machine_free(machine);
     return result;
 }
