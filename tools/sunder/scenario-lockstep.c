@@ -32,14 +32,15 @@
     "-name 'lib*.so.*' -type f -size -3000k | xargs cat >/dev/null 2>&1\n"
 
 /*
- * The program in the guest. hw/watchdog/wdt_ib700.c: a write to port 0x443
- * starts the watchdog; 15 (\017) stands for 0 seconds. The second of guest time
- * before it lets the serial port run empty; it costs the host nothing.
+ * The program in the guest. A write to port 0x520 (hw/misc/lockstep.c) stops
+ * the machine. The moment before it lets the serial port run empty. A loop of
+ * least priority keeps the processor from halting.
  */
 static const char loop_script[] =
     "cd /run/lockstep\n"
-    "stop() { sleep 1; printf '\\017' | "
-    "dd of=/dev/port bs=1 seek=1091 conv=notrunc 2>/dev/null; }\n"
+    "stop() { sleep 0.05; printf x | "
+    "dd of=/dev/port bs=1 seek=1312 conv=notrunc 2>/dev/null; }\n"
+    "nice -n 19 sh -c 'while :; do :; done' >/dev/null 2>&1 </dev/null &\n"
     "exec 3<>/dev/ttyS1\n"
     "stty raw -echo <&3\n"
     "stop\n"
@@ -62,7 +63,7 @@ struct Lockstep {
 char **lockstep_arguments(char *const *arguments)
 {
     static const char *const own[] = {
-        "-device", "ib700", "-action", "watchdog=pause",
+        "-device", "sunder-lockstep",
         "-chardev", "null,id=lockstep",
         "-device", "isa-serial,index=1,chardev=lockstep",
         "-global", "virtio-serial-pci.ioeventfd=off",

@@ -9,8 +9,8 @@
  *
  *   1. Before the shared state is saved, a small program in the guest gets all
  *      commands of the scenario. It listens on the second serial port, and
- *      stops the machine by a watchdog (QEMU's ib700 with -action
- *      watchdog=pause) whose time is zero. The state is saved there.
+ *      stops the machine through the device sunder-lockstep, which stops it
+ *      on the instruction. The state is saved there.
  *   2. A run starts from that state, stopped. The host puts a few bytes into
  *      the serial port's FIFO, which name the command to run: they are there
  *      when the first instruction executes.
@@ -19,8 +19,10 @@
  *   4. Whatever the host does now, no time passes in the guest.
  *
  * Virtio ports would not do: QEMU delivers nothing to them while it is stopped.
- * What the commands read must be in the guest's memory before the state is
- * saved, as disks answer when they like.
+ * Nor may the guest's processor halt, so a loop keeps it busy: QEMU's main thread
+ * would move the clock on to the next timer, at times before it has counted
+ * the last instructions. And what the commands read must be in the guest's memory before
+ * the state is saved, as disks answer when they like.
  */
 #ifndef SUNDER_SCENARIO_LOCKSTEP_H
 #define SUNDER_SCENARIO_LOCKSTEP_H
