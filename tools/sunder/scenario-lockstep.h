@@ -18,11 +18,12 @@
  *      the serial port; then the guest stops the machine again.
  *   4. Whatever the host does now, no time passes in the guest.
  *
- * Virtio ports would not do: QEMU delivers nothing to them while it is stopped.
- * Nor may the guest's processor halt, so a loop keeps it busy: QEMU's main thread
- * would move the clock on to the next timer, at times before it has counted
- * the last instructions. And what the commands read must be in the guest's memory before
- * the state is saved, as disks answer when they like.
+ * Virtio ports would not do: QEMU delivers nothing to them while it is
+ * stopped.  Nor may the guest's processor halt, so a loop keeps it busy:
+ * QEMU's main thread would move the clock on to the next timer, at times
+ * before it has counted the last instructions.  And what the commands read
+ * must be in the guest's memory before the state is saved, as disks answer
+ * when they like.
  */
 #ifndef SUNDER_SCENARIO_LOCKSTEP_H
 #define SUNDER_SCENARIO_LOCKSTEP_H
