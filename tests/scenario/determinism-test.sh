@@ -12,20 +12,35 @@ faults() {
     shift
     status 0 "$SUNDER" scenario run --keep --output "$output" "$@" "$SCENARIO"
     log=$(echo "$output"/*/faults.log)
-    [ "$(wc -l <"$log")" -ge 5 ]
+    [ "$(wc -l <"$log")" -ge 20 ]
 }
 
+# order LOG: the log without its times
+order() {
+    cut -d ' ' -f 1,3- "$1"
+}
+
+# QEMU without record and replay shifts about one run in ten by a few
+# instructions; so of four runs, two in a row must agree to the nanosecond,
+# and all of them in what fired and in which order.
 twice_is_the_same() {
-    faults one
-    first=$log
-    faults two
-    cmp "$first" "$log" || { diff "$first" "$log"; return 1; }
-    cp "$first" "$XDG_RUNTIME_DIR/seed-42"
+    local try last
+    faults first
+    cp "$log" "$XDG_RUNTIME_DIR/seed-42"
+    for try in 1 2 3; do
+        last=$log
+        faults "again$try"
+        order "$log" >order
+        order "$last" | cmp - order
+        cmp "$last" "$log" && return
+    done
+    diff "$last" "$log"
 }
 
 another_seed_is_another_log() {
     faults one --seed 43
-    ! cmp -s "$XDG_RUNTIME_DIR/seed-42" "$log"
+    order "$log" >order
+    ! order "$XDG_RUNTIME_DIR/seed-42" | cmp -s - order
 }
 
 check 'the same seed twice gives the same log' twice_is_the_same
