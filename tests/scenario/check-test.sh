@@ -35,7 +35,8 @@ mistakes_have_a_file_and_a_line() {
 }
 
 an_unknown_machine_is_a_mistake() {
-    refused 'nosuch: no such machine' 'name: x\nmachine: nosuch\nsteps: [run: x]\n'
+    refused 'nosuch: no such machine' \
+        'name: x\nmachine: nosuch\nsteps: [run: x]\n'
 }
 
 bombs_are_refused_quickly() {
