@@ -83,6 +83,13 @@ int verb_signal_fd(void);
 /* 128 and the number of the signal that made @signal_fd readable. */
 int verb_signal_status(int signal_fd);
 
+/*
+ * @text, which came from a machine, made harmless for a terminal: what is no
+ * printable character is written \u{HEX}, and what is very long is cut.  NULL
+ * gives "?".  The caller frees it.
+ */
+char *verb_printable(const char *text);
+
 /* Print JSON, indented, with a newline. Takes @node. */
 void verb_print_json(JsonNode *node);
 
