@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "mmio-device.h"
+#include "number.h"
 
 #define REGISTERS_MAX  2
 #define NS_PER_S       1000000000ull
@@ -37,6 +38,8 @@ typedef struct Result {
     uint64_t all_ones;           /* reads that gave 0xffffffff */
     double median_ns;
 } Result;
+
+static const char program[] = "mmio-bench";
 
 static const char usage[] =
     "Usage: mmio-bench [OPTION...] ADDRESS,BAR,OFFSET [ADDRESS,BAR,OFFSET]\n"
@@ -174,21 +177,6 @@ static void print_json(const Options *options, const Result *results,
     printf("}\n");
 }
 
-/* A whole number of @text in [least, most], or the end of the program. */
-static uint64_t number_of(const char *option, const char *text,
-                          uint64_t least, uint64_t most)
-{
-    char *end;
-    unsigned long long value = strtoull(text, &end, 0);
-
-    if (!*text || *text == '-' || *end || value < least || value > most) {
-        fprintf(stderr, "mmio-bench: error: --%s %s: expected a number from "
-                "%" PRIu64 " to %" PRIu64 "\n", option, text, least, most);
-        exit(2);
-    }
-    return value;
-}
-
 static void parse_options(Options *options, int argc, char **argv)
 {
     static const struct option names[] = {
@@ -205,18 +193,21 @@ static void parse_options(Options *options, int argc, char **argv)
     while ((name = getopt_long(argc, argv, "r:c:w:s:jh", names, NULL)) >= 0) {
         switch (name) {
         case 'r':
-            options->rounds = (unsigned)number_of("rounds", optarg, 1, 100000);
+            options->rounds = (unsigned)number_of(program, "rounds", optarg, 1,
+                                                  100000);
             break;
         case 'c':
-            options->count = (unsigned)number_of("count", optarg, 1, 10000000);
+            options->count = (unsigned)number_of(program, "count", optarg, 1,
+                                                 10000000);
             break;
         case 'w':
             options->write = true;
-            options->value = (uint32_t)number_of("write", optarg, 0,
+            options->value = (uint32_t)number_of(program, "write", optarg, 0,
                                                  UINT32_MAX);
             break;
         case 's':
-            options->slow_ns = number_of("slow", optarg, 1, 3600000000) * 1000;
+            options->slow_ns = number_of(program, "slow", optarg, 1,
+                                         3600000000) * 1000;
             break;
         case 'j':
             options->json = true;
