@@ -5,8 +5,8 @@
 
 every_verb_has_help() {
     local verb
-    for verb in run list status console log exec stop qmp rac scenario \
-        completion version 'fault add' 'fault list' 'fault remove' \
+    for verb in run list status console log exec stop qmp rac balloon \
+        scenario completion version 'fault add' 'fault list' 'fault remove' \
         'fault points' 'snap save' 'snap restore' 'snap list' \
         'snap remove' fault snap; do
         # shellcheck disable=SC2086
@@ -18,8 +18,8 @@ every_verb_has_help() {
 help_lists_every_verb() {
     local verb
     status 0 "$SUNDER" --help
-    for verb in run list status console log exec stop qmp fault rac snap \
-        scenario completion version; do
+    for verb in run list status console log exec stop qmp fault rac \
+        balloon snap scenario completion version; do
         matches "^  $verb " "$said"
     done
 }
@@ -35,7 +35,7 @@ no_verb_is_wrong_usage() {
 
 missing_arguments_are_wrong_usage() {
     local verb
-    for verb in run status console log exec stop qmp rac 'fault add' \
+    for verb in run status console log exec stop qmp rac balloon 'fault add' \
         'fault list' 'fault remove' 'fault points' 'snap save' \
         'snap restore' 'snap remove' completion; do
         # shellcheck disable=SC2086
@@ -45,12 +45,27 @@ missing_arguments_are_wrong_usage() {
 
 unknown_options_are_wrong_usage() {
     local verb
-    for verb in run list status console log exec stop qmp rac 'fault add' \
+    for verb in run list status console log exec stop qmp rac balloon \
+        'fault add' \
         'snap list'; do
         # shellcheck disable=SC2086
         status 2 "$SUNDER" $verb --frobnicate
         matches 'frobnicate' "$said"
     done
+}
+
+options_of_a_balloon_go_with_their_word() {
+    status 2 "$SUNDER" balloon lab --limit 1M
+    matches '"sweep"' "$said"
+    status 2 "$SUNDER" balloon lab sweep --watch
+    matches 'watch is for showing' "$said"
+    status 2 "$SUNDER" balloon lab set
+    status 2 "$SUNDER" balloon lab set 1parsec
+    matches 'size "1parsec"' "$said"
+    status 2 "$SUNDER" balloon lab sweep --limit 0
+    matches 'limit: size "0"' "$said"
+    status 2 "$SUNDER" balloon lab --watch=5parsecs
+    matches '5parsecs' "$said"
 }
 
 unknown_machine_lists_machines() {
@@ -129,6 +144,8 @@ completion_knows_verbs_and_machines() {
     equal 'faultlab' "$(offered run faultla)"
     equal '--restore' "$(offered run --res)"
     equal 'points' "$(offered fault po)"
+    equal 'sweep' "$(offered balloon lab sw)"
+    equal 'super-pages' "$(offered balloon lab sweep --mode su)"
 }
 
 full_disk_is_told() {
@@ -148,6 +165,8 @@ check '--help lists every verb' help_lists_every_verb
 check 'no verb, or an unknown one, is wrong usage' no_verb_is_wrong_usage
 check 'missing arguments are wrong usage' missing_arguments_are_wrong_usage
 check 'unknown options are wrong usage' unknown_options_are_wrong_usage
+check 'options of a balloon go with their word' \
+    options_of_a_balloon_go_with_their_word
 check 'an unknown machine lists those there are' \
     unknown_machine_lists_machines
 check 'a name that does not run is told' unknown_name_is_told

@@ -2,8 +2,8 @@
 # bash completion for sunder(1).  What depends on this host (machines,
 # snapshots, fault points) is asked of sunder itself.
 
-_sunder_verbs='run list status console log exec stop qmp fault rac snap
-    scenario completion version help'
+_sunder_verbs='run list status console log exec stop qmp fault rac balloon
+    snap scenario completion version help'
 
 # The first word of each line that a verb prints.
 _sunder_ask() {
@@ -69,6 +69,13 @@ _sunder_rac_words() {
     esac
 }
 
+_sunder_balloon_words() {
+    case $(_sunder_position) in
+    0) _sunder_running ;;
+    1) printf '%s\n' set sweep map ;;
+    esac
+}
+
 _sunder_words() {
     case ${COMP_WORDS[1]} in
     run) _sunder_ask list --machines ;;
@@ -76,6 +83,7 @@ _sunder_words() {
     fault) _sunder_fault_words ;;
     snap) _sunder_snap_words ;;
     rac) _sunder_rac_words ;;
+    balloon) _sunder_balloon_words ;;
     scenario) [ "$(_sunder_position)" != 0 ] || printf 'run\n' ;;
     completion) printf 'bash\n' ;;
     esac
@@ -103,6 +111,10 @@ _sunder() {
         return ;;
     --fake)
         mapfile -t COMPREPLY < <(compgen -W 'ones zero constant last' \
+            -- "$word")
+        return ;;
+    --mode)
+        mapfile -t COMPREPLY < <(compgen -W 'count super-pages all' \
             -- "$word")
         return ;;
     --kernel | --initrd | --junit)

@@ -23,6 +23,7 @@ const Verb verb_table[] = {
     { "qmp", verb_qmp, "talk QMP to a machine's emulator" },
     { "fault", verb_fault, "break a machine's hardware" },
     { "rac", verb_rac, "see and set resource access controllers" },
+    { "balloon", verb_balloon, "see and set the balloon, and sweep" },
     { "snap", verb_snap, "keep a machine's state, and start from it" },
     { "scenario", verb_scenario, "run fault scenarios" },
     { "completion", verb_completion, "print the shell's completion" },
