@@ -30,7 +30,7 @@ unpack_root() {
     awk '$1 ~ /^linux-image-/ { print $4 }' "$manifest" |
         unpack_packages "$store" "$root" &
     kernel=$!
-    awk '$1 !~ /^linux-image-/ { print $4 }' "$manifest" |
+    awk '$1 !~ /^linux-(image|headers|kbuild)-/ { print $4 }' "$manifest" |
         unpack_packages "$store" "$root"
     wait "$kernel"
 }

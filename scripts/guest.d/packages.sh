@@ -46,11 +46,18 @@ choose_suite() {
     return 1
 }
 
+# What a store is asked for: the root's packages, and the headers that our own
+# modules are built against.
+wanted() {
+    listed "$HERE/guest.d/packages.list"
+    echo linux-headers
+}
+
 # sound SERIES STORE: are all packages there, unchanged, and those we want?
 sound() {
     local manifest=$2/$1.manifest
     [ -s "$manifest" ] &&
-        listed "$HERE/guest.d/packages.list" | cmp -s - "$2/$1.wanted" &&
+        wanted | cmp -s - "$2/$1.wanted" &&
         awk '{ print $3 "  " $4 }' "$manifest" |
         (cd "$2" && sha256sum --strict --status -c - 2>/dev/null)
 }
@@ -92,12 +99,27 @@ fetch_root() {
     done
 }
 
+# fetch_kernel APT SUITE KERNEL LOG FOLDER: the kernel's package, and those
+# that modules for it are built with: its headers' dependencies of the same
+# version.
+fetch_kernel() {
+    local apt=$1 suite=$2 kernel=$3 log=$4 folder=$5 headers others
+    headers=${kernel/linux-image-/linux-headers-}
+    others=$(apt_in "$apt" apt-cache show --no-all-versions \
+        "$headers/$suite" 2>/dev/null | sed -n 's/^Depends: //p' |
+        tr ',' '\n' | sed -n 's/^ *\(linux-\(headers\|kbuild\)-[^ ]*\).*/\1/p')
+    [ -n "$others" ] || return 1
+    # shellcheck disable=SC2086
+    (cd "$folder" && apt_in "$apt" logged "$log" apt-get download -q \
+        $(printf "%s/$suite\n" "$kernel" "$headers" $others))
+}
+
 # Download into a folder of its own; the cache takes it over when complete.
 download() {
     local series=$1 store=$2 work=$3 log=$4 found suite kernel
     mkdir -p "$work/debs"
     need_space "$store" 400 "a guest's packages"
-    note "kernel $series: fetching packages (170 MiB) into $store"
+    note "kernel $series: fetching packages (185 MiB) into $store"
     found=$(choose_suite "$series" "$work/apt" "$log") ||
         die "kernel $series: not to be had from" \
             "$(kernel_suites "$series" | sed 's/ / or /'):" \
@@ -106,11 +128,10 @@ download() {
     kernel=${found#* }
     fetch_root "$work/apt" "$store" "$log" "$work/debs" ||
         die "packages of the guest's root cannot be downloaded (log: $log)"
-    (cd "$work/debs" && apt_in "$work/apt" logged "$log" \
-        apt-get download -q "$kernel/$suite") ||
+    fetch_kernel "$work/apt" "$suite" "$kernel" "$log" "$work/debs" ||
         die "$kernel cannot be downloaded (log: $log)"
     describe "$work/debs" >"$work/manifest"
     mv -f "$work/debs"/*.deb "$store/"
     mv -f "$work/manifest" "$store/$series.manifest"
-    listed "$HERE/guest.d/packages.list" >"$store/$series.wanted"
+    wanted >"$store/$series.wanted"
 }

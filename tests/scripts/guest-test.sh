@@ -68,7 +68,8 @@ END
 finished_guest_is_found() {
     local before
     mkdir -p cache/sunder/guests/6.1
-    before=$(cd "$REPO/scripts" && find guest guest.d -type f | sort |
+    before=$(cd "$REPO" && find scripts/guest scripts/guest.d \
+        tools/guest/*/ hw/misc/dma-tester.h -type f | LC_ALL=C sort |
         xargs sha256sum | sha256sum | cut -d' ' -f1)
     echo "$before" >cache/sunder/guests/6.1/recipe
     echo 'exit 1' | fake apt-get
