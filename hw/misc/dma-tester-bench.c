@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The DMA tester's bench: how many host nanoseconds translations, DMAs and
+ * invalidations take.  It runs in threads of its own, as the DMA of a device
+ * with an iothread does, so that the guest goes on and a wait for the BQL
+ * cannot be a wait for itself.
+ */
+#include "qemu/osdep.h"
+#include "hw/misc/dma-tester-device.h"
+#include "hw/pci/pci.h"
+#include "qemu/main-loop.h"
+#include "qemu/rcu.h"
+#include "system/dma.h"
+
+/* VT-d specification 11.4: registers of the invalidation queue */
+#define REG_IQT         0x88
+#define REG_IQA         0x90
+#define IQA_BASE        0x000ffffffffff000ull
+#define IQA_SIZE        0x7u
+#define DESCRIPTOR_SIZE 16u
+/* 6.5.2.3: an IOTLB invalidation whose granularity is a page */
+#define IOTLB_TYPE_MASK 0x3fu
+#define IOTLB_PAGE      0x32u
+
+#define SLICE           64      /* operations between looks at run->stop */
+
+/* Whether this thread is the bench's */
+static __thread bool in_bench;
+
+typedef struct BenchThread BenchThread;
+
+struct SdtBenchRun {
+    SunderDmaTester *tester;
+    unsigned op;
+    uint32_t command;
+    uint64_t iova, stride;
+    uint32_t pages, rounds, length, threads, batch, flags;
+    uint64_t entry, toggle, descriptor[2];
+    uint32_t *order;            /* of the pages, shuffled */
+    IOMMUMemoryRegion *iommu;   /* with a reference; NULL if not needed */
+
+    /* between threads */
+    int waiting;                /* threads not yet at the start */
+    int stop;
+    /* under the BQL */
+    unsigned running;
+    uint64_t ns, cpu_ns, ops, failed, inv_ns, inv_ops;
+};
+
+struct BenchThread {
+    SdtBenchRun *run;
+    uint64_t first;             /* address of its working set */
+    uint32_t cursor;
+    uint8_t *scratch;           /* run->length bytes */
+    uint64_t ns, cpu_ns, ops, failed, inv_ns, inv_ops;
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static uint64_t page_address(const BenchThread *t, uint32_t i)
+{
+    return t->first + t->run->order[i] * t->run->stride;
+}
+
+/* Returns: the address of the next page of the working set. */
+static uint64_t next_page(BenchThread *t)
+{
+    uint64_t address = page_address(t, t->cursor);
+
+    t->cursor = t->cursor + 1 == t->run->pages ? 0 : t->cursor + 1;
+    return address;
+}
+
+static bool translate(BenchThread *t)
+{
+    IOMMUMemoryRegion *iommu = t->run->iommu;
+    IOMMUMemoryRegionClass *class =
+        memory_region_get_iommu_class_nocheck(iommu);
+    IOMMUTLBEntry entry;
+
+    RCU_READ_LOCK_GUARD();
+    entry = class->translate(iommu, next_page(t), IOMMU_RO, 0);
+    return entry.perm & IOMMU_RO;
+}
+
+static bool transfer(BenchThread *t)
+{
+    PCIDevice *pci = PCI_DEVICE(t->run->tester);
+    DMADirection direction = t->run->op == SDT_BENCH_OP_READ ?
+        DMA_DIRECTION_TO_DEVICE : DMA_DIRECTION_FROM_DEVICE;
+
+    return pci_dma_rw(pci, next_page(t), t->scratch, t->run->length,
+                      direction, MEMTXATTRS_UNSPECIFIED) == MEMTX_OK;
+}
+
+/* As disk cards do: what cannot be mapped at once is mapped in pieces. */
+static bool transfer_held(BenchThread *t)
+{
+    PCIDevice *pci = PCI_DEVICE(t->run->tester);
+    bool write = t->run->op == SDT_BENCH_OP_HELD_WRITE;
+    DMADirection direction = write ? DMA_DIRECTION_FROM_DEVICE
+                                   : DMA_DIRECTION_TO_DEVICE;
+    uint64_t address = next_page(t);
+    uint32_t done = 0;
+
+    while (done < t->run->length) {
+        dma_addr_t size = t->run->length - done;
+        void *held = pci_dma_map(pci, address + done, &size, direction);
+
+        if (!held) {
+            return false;
+        }
+        memcpy(write ? held : t->scratch + done,
+               write ? t->scratch + done : held, size);
+        pci_dma_unmap(pci, held, size, direction, size);
+        done += size;
+    }
+    return true;
+}
+
+static bool operate(BenchThread *t)
+{
+    switch (t->run->op) {
+    case SDT_BENCH_OP_READ:
+    case SDT_BENCH_OP_WRITE:
+        return transfer(t);
+    case SDT_BENCH_OP_HELD_READ:
+    case SDT_BENCH_OP_HELD_WRITE:
+        return transfer_held(t);
+    default:
+        return translate(t);
+    }
+}
+
+static bool stopped(const BenchThread *t)
+{
+    return qatomic_read(&t->run->stop);
+}
+
+/* @count operations on the clock, fewer if the run is stopped */
+static void operate_timed(BenchThread *t, uint32_t count)
+{
+    uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    uint64_t from = clock_ns(CLOCK_MONOTONIC);
+    uint32_t done = 0;
+
+    while (done < count && !stopped(t)) {
+        uint32_t slice = MIN(count - done, SLICE);
+
+        for (uint32_t i = 0; i < slice; i++) {
+            t->failed += !operate(t);
+        }
+        done += slice;
+    }
+    t->ns += clock_ns(CLOCK_MONOTONIC) - from;
+    t->cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+    t->ops += done;
+}
+
+/* Page tables and queue are RAM; whatever else the guest names is refused. */
+static const MemTxAttrs ram_only = { .memory = 1 };
+
+static void toggle_entry(const BenchThread *t, uint32_t page)
+{
+    hwaddr at = t->run->entry + page * 8ull;
+    uint64_t value = address_space_ldq_le(&address_space_memory, at,
+                                          ram_only, NULL);
+
+    address_space_stq_le(&address_space_memory, at, value ^ t->run->toggle,
+                         ram_only, NULL);
+}
+
+/* Puts one descriptor into the queue and rings. */
+static void invalidate(uint64_t iqa, const uint64_t descriptor[2])
+{
+    uint32_t size = (4096u << (iqa & IQA_SIZE));
+    uint32_t tail = address_space_ldl_le(
+        &address_space_memory, SDT_BENCH_UNIT + REG_IQT,
+        MEMTXATTRS_UNSPECIFIED, NULL) % size;
+    hwaddr at = (iqa & IQA_BASE) + tail;
+
+    address_space_stq_le(&address_space_memory, at, descriptor[0], ram_only,
+                         NULL);
+    address_space_stq_le(&address_space_memory, at + 8, descriptor[1],
+                         ram_only, NULL);
+    address_space_stl_le(&address_space_memory, SDT_BENCH_UNIT + REG_IQT,
+                         (tail + DESCRIPTOR_SIZE) % size,
+                         MEMTXATTRS_UNSPECIFIED, NULL);
+}
+
+/* Remaps the next pages of the working set and invalidates them. */
+static void remap_batch(BenchThread *t)
+{
+    const SdtBenchRun *run = t->run;
+    bool by_page = (run->descriptor[0] & IOTLB_TYPE_MASK) == IOTLB_PAGE;
+    uint32_t count = by_page ? run->batch : 1;
+    uint64_t from, iqa;
+
+    for (uint32_t i = 0; i < run->batch; i++) {
+        toggle_entry(t, run->order[(t->cursor + i) % run->pages]);
+    }
+    BQL_LOCK_GUARD();
+    iqa = address_space_ldq_le(&address_space_memory,
+                               SDT_BENCH_UNIT + REG_IQA,
+                               MEMTXATTRS_UNSPECIFIED, NULL);
+    from = clock_ns(CLOCK_MONOTONIC);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t page = page_address(t, (t->cursor + i) % run->pages);
+        uint64_t descriptor[2] = {
+            run->descriptor[0], run->descriptor[1] + (by_page ? page : 0),
+        };
+
+        invalidate(iqa, descriptor);
+    }
+    t->inv_ns += clock_ns(CLOCK_MONOTONIC) - from;
+    t->inv_ops += count;
+}
+
+static void translate_all(BenchThread *t)
+{
+    for (uint32_t i = 0; i < t->run->pages && !stopped(t); i++) {
+        t->failed += !translate(t);
+    }
+}
+
+static void run_remaps(BenchThread *t)
+{
+    for (uint32_t i = 0; i < t->run->rounds && !stopped(t); i++) {
+        remap_batch(t);
+        operate_timed(t, t->run->batch);
+        if (t->run->flags & SDT_BENCH_REFILL) {
+            translate_all(t);
+        }
+    }
+}
+
+/* Threads begin together, once each has visited its working set. */
+static void begin(BenchThread *t)
+{
+    for (uint32_t i = 0; i < MIN(t->run->pages, t->run->rounds) &&
+                         !stopped(t); i++) {
+        operate(t);
+    }
+    t->cursor = 0;
+    qatomic_dec(&t->run->waiting);
+    while (qatomic_read(&t->run->waiting) && !stopped(t)) {
+        cpu_relax();
+    }
+}
+
+static void set_results(SunderDmaTester *s, const SdtBenchRun *run)
+{
+    sdt_set64(s->bench, SDT_BENCH_NS - SDT_BENCH, run->ns);
+    sdt_set64(s->bench, SDT_BENCH_CPU_NS - SDT_BENCH, run->cpu_ns);
+    sdt_set64(s->bench, SDT_BENCH_OPS - SDT_BENCH, run->ops);
+    sdt_set64(s->bench, SDT_BENCH_FAILED - SDT_BENCH, run->failed);
+    sdt_set64(s->bench, SDT_BENCH_INV_NS - SDT_BENCH, run->inv_ns);
+    sdt_set64(s->bench, SDT_BENCH_INV_OPS - SDT_BENCH, run->inv_ops);
+}
+
+static void set_state(SunderDmaTester *s, uint32_t state)
+{
+    s->bench[(SDT_BENCH_STATE - SDT_BENCH) / 4] = state;
+}
+
+static void run_free(SdtBenchRun *run)
+{
+    if (run->iommu) {
+        memory_region_unref(MEMORY_REGION(run->iommu));
+    }
+    g_free(run->order);
+    g_free(run);
+}
+
+/* The last thread is through. */
+static void run_over(SdtBenchRun *run)
+{
+    SunderDmaTester *s = run->tester;
+
+    set_results(s, run);
+    set_state(s, run->stop ? SDT_BENCH_STATE_STOPPED : SDT_BENCH_STATE_DONE);
+    s->run = NULL;
+    if (run->command & SDT_CMD_IRQ) {
+        sdt_raise(s, SDT_IRQ_BENCH);
+    }
+    qemu_cond_broadcast(&s->run_over);
+    run_free(run);
+    object_unref(OBJECT(s));
+}
+
+static void thread_over(BenchThread *t)
+{
+    SdtBenchRun *run = t->run;
+
+    BQL_LOCK_GUARD();
+    run->ns += t->ns;
+    run->cpu_ns += t->cpu_ns;
+    run->ops += t->ops;
+    run->failed += t->failed;
+    run->inv_ns += t->inv_ns;
+    run->inv_ops += t->inv_ops;
+    if (--run->running == 0) {
+        run_over(run);
+    }
+}
+
+static void *bench_thread(void *opaque)
+{
+    BenchThread *t = opaque;
+
+    in_bench = true;
+    rcu_register_thread();
+    t->scratch = g_malloc0(t->run->length);
+    begin(t);
+    t->failed = 0;
+    if (t->run->op == SDT_BENCH_OP_REMAP) {
+        run_remaps(t);
+    } else {
+        operate_timed(t, t->run->rounds);
+    }
+    thread_over(t);
+    g_free(t->scratch);
+    g_free(t);
+    rcu_unregister_thread();
+    return NULL;
+}
+
+/* Fisher and Yates' shuffle with Numerical Recipes' generator */
+static uint32_t *shuffled(uint32_t n)
+{
+    uint32_t *order = g_new(uint32_t, n);
+    uint32_t state = 1;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t j;
+
+        state = state * 1664525u + 1013904223u;
+        j = (uint64_t)state * (i + 1) >> 32;
+        order[i] = order[j];
+        order[j] = i;
+    }
+    return order;
+}
+
+static uint32_t get32(const SunderDmaTester *s, unsigned offset)
+{
+    return s->bench[(offset - SDT_BENCH) / 4];
+}
+
+static uint64_t get64(const SunderDmaTester *s, unsigned offset)
+{
+    return sdt_get64(s->bench, offset - SDT_BENCH);
+}
+
+static SdtBenchRun *run_new(SunderDmaTester *s, uint32_t command)
+{
+    SdtBenchRun *run = g_new0(SdtBenchRun, 1);
+
+    run->tester = s;
+    run->command = command;
+    run->op = command & SDT_OP_MASK;
+    run->iova = get64(s, SDT_BENCH_IOVA);
+    run->stride = get64(s, SDT_BENCH_STRIDE);
+    run->pages = get32(s, SDT_BENCH_PAGES);
+    run->rounds = get32(s, SDT_BENCH_ROUNDS);
+    run->length = get32(s, SDT_BENCH_LENGTH);
+    run->threads = get32(s, SDT_BENCH_THREADS);
+    run->batch = get32(s, SDT_BENCH_BATCH);
+    run->flags = get32(s, SDT_BENCH_FLAGS);
+    run->entry = get64(s, SDT_BENCH_ENTRY);
+    run->toggle = get64(s, SDT_BENCH_TOGGLE);
+    run->descriptor[0] = get64(s, SDT_BENCH_DESCRIPTOR);
+    run->descriptor[1] = get64(s, SDT_BENCH_DESCRIPTOR + 8);
+    return run;
+}
+
+static bool run_valid(const SdtBenchRun *run)
+{
+    return run->op >= SDT_BENCH_OP_TRANSLATE &&
+           run->op <= SDT_BENCH_OP_REMAP &&
+           run->pages >= 1 && run->pages <= SDT_BENCH_MAX_PAGES &&
+           run->rounds >= 1 && run->rounds <= SDT_BENCH_MAX_ROUNDS &&
+           run->length >= 1 && run->length <= SDT_BUFFER_SIZE &&
+           run->threads >= 1 && run->threads <= SDT_BENCH_MAX_THREADS &&
+           (run->op != SDT_BENCH_OP_REMAP ||
+            (run->batch >= 1 && run->batch <= SDT_BENCH_MAX_BATCH &&
+             run->threads == 1));
+}
+
+/* Returns: whether an IOMMU translates the addresses, if that matters. */
+static bool find_iommu(SdtBenchRun *run)
+{
+    AddressSpace *as =
+        pci_device_iommu_address_space(PCI_DEVICE(run->tester));
+    MemoryRegionSection section;
+
+    if (run->op != SDT_BENCH_OP_TRANSLATE && run->op != SDT_BENCH_OP_REMAP) {
+        return true;
+    }
+    section = memory_region_find(as->root, run->iova, 1);
+    if (!section.mr) {
+        return false;
+    }
+    run->iommu = memory_region_get_iommu(section.mr);
+    if (!run->iommu) {
+        memory_region_unref(section.mr);
+    }
+    return run->iommu != NULL;
+}
+
+static void run_start(SdtBenchRun *run)
+{
+    run->order = shuffled(run->pages);
+    run->running = run->waiting = run->threads;
+    run->tester->run = run;
+    object_ref(OBJECT(run->tester));
+    for (unsigned i = 0; i < run->threads; i++) {
+        BenchThread *t = g_new0(BenchThread, 1);
+        QemuThread thread;
+
+        t->run = run;
+        t->first = run->iova + i * (uint64_t)run->pages * run->stride;
+        qemu_thread_create(&thread, "sdt-bench", bench_thread, t,
+                           QEMU_THREAD_DETACHED);
+    }
+}
+
+static void bench_command(SunderDmaTester *s, uint32_t command)
+{
+    SdtBenchRun *run = run_new(s, command);
+
+    set_results(s, run);
+    if (!run_valid(run)) {
+        set_state(s, SDT_BENCH_STATE_BAD);
+        run_free(run);
+    } else if (!find_iommu(run)) {
+        set_state(s, SDT_BENCH_STATE_NO_IOMMU);
+        run_free(run);
+    } else {
+        set_state(s, SDT_BENCH_STATE_RUNNING);
+        run_start(run);
+    }
+}
+
+void sdt_bench_write(SunderDmaTester *s, unsigned offset, uint32_t value)
+{
+    offset += SDT_BENCH;
+    if (offset == SDT_BENCH_COMMAND && value == 0) {
+        sdt_bench_stop(s);
+    } else if (s->run || offset > SDT_BENCH_COMMAND) {
+        return;
+    } else if (offset == SDT_BENCH_COMMAND) {
+        bench_command(s, value);
+    } else {
+        s->bench[(offset - SDT_BENCH) / 4] = value;
+    }
+}
+
+void sdt_bench_stop(SunderDmaTester *s)
+{
+    if (s->run) {
+        qatomic_set(&s->run->stop, 1);
+    }
+}
+
+/*
+ * A thread whose DMA makes the device go away (it may write to a slot's power
+ * control) waits for nobody; it holds a reference to the device.
+ */
+void sdt_bench_stop_and_wait(SunderDmaTester *s)
+{
+    sdt_bench_stop(s);
+    while (s->run && !in_bench) {
+        qemu_cond_wait_bql(&s->run_over);
+    }
+}
