@@ -283,10 +283,20 @@ static void cancel(SdtSlot *slot)
     }
 }
 
+static void go(SdtSlot *slot)
+{
+    if (in_state(slot, SDT_STATE_DELAYED)) {
+        timer_del(&slot->timer);
+        complete(slot, carry_out(slot));
+    }
+}
+
 void sdt_slot_write(SdtSlot *slot, unsigned offset, uint32_t value)
 {
     if (offset == SDT_COMMAND && (value & SDT_CMD_CANCEL)) {
         cancel(slot);
+    } else if (offset == SDT_COMMAND && (value & SDT_CMD_GO)) {
+        go(slot);
     } else if (in_state(slot, SDT_STATE_DELAYED)) {
         return;
     } else if (offset == SDT_COMMAND) {

@@ -11,7 +11,7 @@
  * Slot     a request of its own, one of SDT_SLOTS.  Set its registers, then
  *          write SDT_COMMAND.  With SDT_DELAY_NS the command is carried out
  *          that much virtual time later; until then the slot's registers
- *          cannot be written, but SDT_CMD_CANCEL is taken.
+ *          cannot be written, but SDT_CMD_GO and SDT_CMD_CANCEL are taken.
  * Held     SDT_OP_MAP makes the slot hold a pointer to guest memory, as disk
  *          and network cards do; SDT_OP_TOUCH copies between it and the
  *          buffer; SDT_OP_UNMAP lets go of it.  A machine that stops (to be
@@ -90,6 +90,8 @@
 #define   SDT_CMD_IRQ           0x200u
 /* Alone: drop the command that waits; its result is SDT_RESULT_CANCELLED. */
 #define   SDT_CMD_CANCEL        0x400u
+/* Alone: carry out the command that waits, within this write. */
+#define   SDT_CMD_GO            0x800u
 #define SDT_STATE               0x24
 #define   SDT_STATE_DELAYED     0x1     /* a command waits for its time */
 #define   SDT_STATE_HELD        0x2     /* the slot holds a pointer */
