@@ -47,7 +47,8 @@ Test(description, an_empty_file_has_no_purpose)
 Test(description, disk_directives_are_found_anywhere)
 {
     g_autoptr(Description) description = parse(
-        "#sunder: disk a 512\n[machine]\n  # sunder:  disk\tb-1   3M \n");
+        "#sunder: disk a 512\n[machine]\n  # sunder:  disk\tb-1   3M "
+        "direct\n");
     DescriptionDisk *disk;
 
     cr_assert_not_null(description);
@@ -55,9 +56,11 @@ Test(description, disk_directives_are_found_anywhere)
     disk = g_ptr_array_index(description->disks, 0);
     cr_expect_str_eq(disk->node, "a");
     cr_expect_eq(disk->size, 512);
+    cr_expect_not(disk->direct);
     disk = g_ptr_array_index(description->disks, 1);
     cr_expect_str_eq(disk->node, "b-1");
     cr_expect_eq(disk->size, 3 << 20);
+    cr_expect(disk->direct);
 }
 
 Test(description, wrong_directives_are_told_with_their_line)
@@ -65,6 +68,8 @@ Test(description, wrong_directives_are_told_with_their_line)
     expect_refused("\n\n# sunder: disc a 1G\n", "lab.cfg:3: directive");
     expect_refused("# sunder:\n", "lab.cfg:1: directive");
     expect_refused("# sunder: disk a\n", "disk NODE SIZE");
+    expect_refused("# sunder: disk a 1G direct x\n", "disk NODE SIZE");
+    expect_refused("# sunder: disk a direct\n", "direct");
     expect_refused("# sunder: disk a 1G x\n", "disk NODE SIZE");
     expect_refused("# sunder: disk 1a 1G\n", "disk NODE SIZE");
     expect_refused("# sunder: disk ../a 1G\n", "disk NODE SIZE");

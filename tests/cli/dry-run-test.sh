@@ -29,11 +29,12 @@ make_kernel() {
     bytes 4 4; bytes 4 4; bytes 4 18; printf 'Xen\0'; bytes 4 4096
 }
 
-# dry OPTION...: the command line, in $line
+# dry OPTION...: the command line, in $line, of faultlab or of $machine
 dry() {
     make_kernel >kernel
     printf '070701' >initrd
-    line=$(sunder run faultlab --dry-run --kernel kernel --initrd initrd "$@")
+    line=$(sunder run "${machine:-faultlab}" --dry-run --kernel kernel \
+        --initrd initrd "$@")
 }
 
 same_twice() {
@@ -82,6 +83,22 @@ qemu_arguments_come_last() {
 disk_directive_makes_a_node() {
     dry
     matches 'node-name=disk0-media,.*filename=.*/disk0-media.disk ' "$line"
+}
+
+# Files in folder $1 can be read past the page cache.
+has_direct_io() {
+    dd if=/dev/zero of="$1/direct" bs=4096 count=1 oflag=direct 2>dd.log
+}
+
+direct_disk_is_direct_where_that_can_be() {
+    printf '# A.\n# sunder: disk a 1G direct\n# sunder: disk b 1G\n' >d.cfg
+    machine=./d.cfg dry
+    absent '/b.disk,cache' "$line"
+    if has_direct_io "$XDG_RUNTIME_DIR"; then
+        matches '/a.disk,cache.direct=on,file.cache.direct=on ' "$line"
+    else
+        matches '/a.disk ' "$line"
+    fi
 }
 
 nothing_is_made() {
@@ -158,6 +175,8 @@ check 'TCG runs multi-threaded' tcg_has_many_threads
 check '--icount and --seed make a run repeatable' icount_and_seed
 check 'arguments for QEMU come last' qemu_arguments_come_last
 check 'a disk directive makes a block node' disk_directive_makes_a_node
+check 'a disk is direct where its file system can' \
+    direct_disk_is_direct_where_that_can_be
 check 'a dry run makes nothing' nothing_is_made
 check 'commas in folders are escaped' commas_in_folders_are_escaped
 check 'a state folder too long for sockets is refused' \

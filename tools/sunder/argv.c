@@ -2,7 +2,10 @@
 /*
  * QEMU's command line
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/protocol.h"
 #include "description.h"
@@ -86,6 +89,25 @@ static void argv_add_channels(GPtrArray *argv, const char *directory)
     }
 }
 
+/*
+ * Whether files in @directory can be opened with O_DIRECT: tmpfs only has it
+ * since Linux 6.6. A directory that is not there yet will be like its parent.
+ */
+static bool argv_direct_works(const char *directory)
+{
+    g_autofree char *parent = g_path_get_dirname(directory);
+    int flags = O_TMPFILE | O_RDWR | O_DIRECT | O_CLOEXEC;
+    int fd = open(directory, flags, 0600);
+
+    if (fd < 0 && errno == ENOENT) {
+        fd = open(parent, flags, 0600);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
 static void argv_add_disks(GPtrArray *argv, const Description *description,
                            const MachineSpec *spec, const char *directory)
 {
@@ -95,8 +117,10 @@ static void argv_add_disks(GPtrArray *argv, const Description *description,
         DescriptionDisk *disk = g_ptr_array_index(description->disks, i);
 
         argv_addf(argv, "-blockdev", "driver=raw,node-name=%s,discard=unmap,"
-                  "file.driver=file,file.filename=%s/%s.disk", disk->node,
-                  folder, disk->node);
+                  "file.driver=file,file.filename=%s/%s.disk%s", disk->node,
+                  folder, disk->node,
+                  disk->direct && argv_direct_works(directory)
+                  ? ",cache.direct=on,file.cache.direct=on" : "");
     }
     if (spec->root) {
         g_autofree char *root = argv_escape(spec->root);

@@ -65,12 +65,15 @@ static gboolean description_add_disk(Description *description, char **words,
                                      GError **error)
 {
     DescriptionDisk *disk;
+    guint count = g_strv_length(words);
+    gboolean direct = count == 4 && !strcmp(words[3], "direct");
     guint64 size;
 
-    if (g_strv_length(words) != 3 || !description_node_valid(words[1])) {
+    if ((count != 3 && !direct) || !description_node_valid(words[1])) {
         g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_USAGE,
-                    "expected \"disk NODE SIZE\", NODE being a letter and up "
-                    "to 30 letters, digits, '-', '.' or '_'");
+                    "expected \"disk NODE SIZE\" or \"disk NODE SIZE direct\", "
+                    "NODE being a letter and up to 30 letters, digits, '-', "
+                    "'.' or '_'");
         return FALSE;
     }
     if (!description_parse_size(words[2], &size, error)) {
@@ -87,6 +90,7 @@ static gboolean description_add_disk(Description *description, char **words,
     disk = g_new0(DescriptionDisk, 1);
     disk->node = g_strdup(words[1]);
     disk->size = size;
+    disk->direct = direct;
     g_ptr_array_add(description->disks, disk);
     return TRUE;
 }

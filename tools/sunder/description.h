@@ -6,11 +6,13 @@
  * itself looks at the comments alone:
  *
  *   # What the machine is for.        the first comment line
- *   # sunder: disk NODE SIZE          directives, anywhere
+ *   # sunder: disk NODE SIZE [direct]  directives, anywhere
  *
  * A disk directive makes an empty, sparse disk of SIZE (bytes, or with K, M,
  * G, T behind) for the machine's life and gives it to QEMU as the block node
- * NODE, which a [device] section names with drive = "NODE".
+ * NODE, which a [device] section names with drive = "NODE". With "direct" QEMU
+ * reads and writes it past the host's page cache, where the file system can:
+ * then the guest's own memory is what the host's block layer works on.
  */
 #ifndef SUNDER_DESCRIPTION_H
 #define SUNDER_DESCRIPTION_H
@@ -23,6 +25,7 @@
 typedef struct DescriptionDisk {
     char *node;
     guint64 size;       /* bytes */
+    gboolean direct;    /* past the host's page cache, where that can be */
 } DescriptionDisk;
 
 typedef struct Description {
