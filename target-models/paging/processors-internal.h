@@ -20,7 +20,8 @@ typedef struct Processor {
     uint64_t wait_from;         /* it waits from here to its clock */
     unsigned space;
     ProcessorTlb *dtlb, *stlb;
-    ProcessorTlb *lines;        /* of the cookie buffer; NULL: shoot-down */
+    /* Lines of the cookie buffer; @far has all of @near; NULL: shoot-down */
+    ProcessorTlb *near, *far;
     uint64_t *generations;      /* of each space, as far as it has flushed */
 } Processor;
 

@@ -9,12 +9,21 @@
 
 #define BIT(cpu) (UINT64_C(1) << (cpu))
 
-/* @replaced has left the cache of @cpu; what it changed goes to memory. */
+#define NOTHING  ((CookieTranslation) { 0, COOKIE_CLOSED })
+
+static void line_drop(Processor *processor, uint64_t number)
+{
+    processor_tlb_drop(processor->near, 0, number);
+    processor_tlb_drop(processor->far, 0, number);
+}
+
+/* @replaced has left the far cache; what was changed goes to memory. */
 static void line_leaves(Processors *processors, unsigned cpu,
                         const ProcessorTlbEntry *replaced)
 {
     CookieLine *line = &processors->lines[replaced->page];
 
+    processor_tlb_drop(processors->cpus[cpu].near, 0, replaced->page);
     line->holders &= ~BIT(cpu);
     if (line->owner == cpu) {
         line->owner = LINE_UNOWNED;
@@ -24,14 +33,14 @@ static void line_leaves(Processors *processors, unsigned cpu,
 static void line_enters(Processors *processors, unsigned cpu,
                         uint64_t number)
 {
-    const CookieTranslation nothing = { 0, COOKIE_CLOSED };
+    Processor *processor = &processors->cpus[cpu];
     ProcessorTlbEntry replaced;
 
-    processor_tlb_insert(processors->cpus[cpu].lines, 0, number, nothing,
-                         &replaced);
-    if (replaced.valid) {
+    processor_tlb_insert(processor->far, 0, number, NOTHING, &replaced);
+    if (replaced.valid && replaced.page != number) {
         line_leaves(processors, cpu, &replaced);
     }
+    processor_tlb_insert(processor->near, 0, number, NOTHING, NULL);
     processors->lines[number].holders |= BIT(cpu);
 }
 
@@ -46,6 +55,26 @@ static uint32_t line_cost(Processors *processors, bool others)
     return processors->config.costs.line_fetch;
 }
 
+/* Whether our caches have it, and if so what that costs */
+static bool line_cached(Processors *processors, unsigned cpu,
+                        uint64_t number, uint32_t *cycles)
+{
+    Processor *processor = &processors->cpus[cpu];
+
+    *cycles = processors->config.costs.cookie;
+    if (processor_tlb_find(processor->near, 0, number)) {
+        processors->counters.line_hits++;
+        return true;
+    }
+    if (processor_tlb_find(processor->far, 0, number)) {
+        processors->counters.line_far_hits++;
+        processor_tlb_insert(processor->near, 0, number, NOTHING, NULL);
+        *cycles += processors->config.costs.line_far;
+        return true;
+    }
+    return false;
+}
+
 uint32_t processors_read_line(Processors *processors, unsigned cpu,
                               uint64_t frame)
 {
@@ -53,14 +82,12 @@ uint32_t processors_read_line(Processors *processors, unsigned cpu,
     CookieLine *line = &processors->lines[number];
     uint32_t cycles;
 
-    if (processor_tlb_find(processors->cpus[cpu].lines, 0, number)) {
-        processors->counters.line_hits++;
-        return processors->config.costs.cookie;
+    if (!line_cached(processors, cpu, number, &cycles)) {
+        cycles += line_cost(processors, line->owner != LINE_UNOWNED);
+        line->owner = LINE_UNOWNED;
+        line_enters(processors, cpu, number);
     }
-    cycles = line_cost(processors, line->owner != LINE_UNOWNED);
-    line->owner = LINE_UNOWNED;
-    line_enters(processors, cpu, number);
-    return cycles + processors->config.costs.cookie;
+    return cycles;
 }
 
 uint32_t processors_own_line(Processors *processors, unsigned cpu,
@@ -72,14 +99,13 @@ uint32_t processors_own_line(Processors *processors, unsigned cpu,
     uint32_t cycles;
 
     if (line->owner == cpu) {
-        processor_tlb_find(processors->cpus[cpu].lines, 0, number);
-        processors->counters.line_hits++;
-        return processors->config.costs.cookie;
+        line_cached(processors, cpu, number, &cycles);
+        return cycles;
     }
     cycles = line_cost(processors, others != 0);
     for (unsigned other = 0; others; other++, others >>= 1) {
         if (others & 1) {
-            processor_tlb_drop(processors->cpus[other].lines, 0, number);
+            line_drop(&processors->cpus[other], number);
         }
     }
     line->holders &= BIT(cpu);

@@ -25,6 +25,7 @@ void processors_default_costs(ProcessorsCosts *costs)
         /* Its own choice: one cycle of comparing at retirement.  The
          * benchmark shows what more would do. */
         .cookie = 1,
+        .line_far = 14,         /* L2; Skylake server */
         .line_fetch = 44,
         /* 40 to 42 ns for a modified line of the same socket: Intel Memory
          * Latency Checker on a Xeon E5-2660 v4 */
@@ -56,10 +57,11 @@ void processors_default_config(ProcessorsConfig *config)
         .stlb_entries = 1536,
         .stlb_ways = 12,
         .line_bytes = 64,
-        /* A quarter of a 32 KiB L1: cookies for as many frames as the
-         * STLB has entries, and some more */
+        /* A quarter of a 32 KiB L1 and an eighth of a 1 MiB L2 */
         .line_entries = 128,
         .line_ways = 8,
+        .far_entries = 2048,
+        .far_ways = 8,
         .cookie_width = 32,
         /* Linux: tlb_single_page_flush_ceiling */
         .flush_ceiling = 33,
@@ -119,6 +121,8 @@ static bool config_check(const ProcessorsConfig *config, GError **error)
            config_cache("stlb", config->stlb_entries, config->stlb_ways,
                         error) &&
            config_cache("line", config->line_entries, config->line_ways,
+                        error) &&
+           config_cache("far", config->far_entries, config->far_ways,
                         error);
 }
 
@@ -162,9 +166,12 @@ Processors *processors_new(const ProcessorsConfig *config, GError **error)
                                             config->dtlb_ways);
         processor->stlb = processor_tlb_new(config->stlb_entries,
                                             config->stlb_ways);
-        processor->lines = processors->cookies
-            ? processor_tlb_new(config->line_entries, config->line_ways)
-            : NULL;
+        if (processors->cookies) {
+            processor->near = processor_tlb_new(config->line_entries,
+                                                config->line_ways);
+            processor->far = processor_tlb_new(config->far_entries,
+                                               config->far_ways);
+        }
         processor->generations = g_new0(uint64_t, config->spaces);
     }
     processors->spaces = g_new0(ProcessorsSpace, config->spaces);
@@ -185,7 +192,8 @@ void processors_free(Processors *processors)
     for (unsigned i = 0; i < processors->config.processors; i++) {
         processor_tlb_free(processors->cpus[i].dtlb);
         processor_tlb_free(processors->cpus[i].stlb);
-        processor_tlb_free(processors->cpus[i].lines);
+        processor_tlb_free(processors->cpus[i].near);
+        processor_tlb_free(processors->cpus[i].far);
         g_free(processors->cpus[i].generations);
     }
     g_free(processors->cpus);

@@ -11,8 +11,9 @@
  * Concepts:
  *
  * - A processor has a first-level data TLB (dTLB), a second-level TLB
- *   (STLB) that is asked after it, and, with cookies, a cache of lines
- *   of the cookie buffer.  All are set-associative, of any size.
+ *   (STLB) that is asked after it, and, with cookies, two caches of lines
+ *   of the cookie buffer, its parts of an L1 and an L2.  All are
+ *   set-associative, of any size.
  * - A space is an address space (a process): a table of page-table
  *   entries.  A processor runs in one space at a time; its TLBs may keep
  *   entries of others (PCID).
@@ -76,6 +77,7 @@ typedef struct ProcessorsCosts {
     uint32_t stlb;              /* more when the STLB has it */
     uint32_t walk;              /* more when the page tables are walked */
     uint32_t cookie;            /* the comparison, line in our cache */
+    uint32_t line_far;          /* more when only the larger cache has it */
     uint32_t line_fetch;        /* a line nobody else has changed */
     uint32_t line_transfer;     /* a line that others hold or changed */
     uint32_t entry_write;       /* of a page-table entry */
@@ -96,7 +98,8 @@ typedef struct ProcessorsConfig {
     unsigned dtlb_entries, dtlb_ways;
     unsigned stlb_entries, stlb_ways;
     unsigned line_bytes;        /* of a cache line, a power of two >= 8 */
-    unsigned line_entries, line_ways;   /* cached lines of cookies */
+    unsigned line_entries, line_ways;   /* lines of cookies cached near */
+    unsigned far_entries, far_ways;     /* and in a larger cache behind */
     unsigned cookie_width;      /* bits; in memory 1, 2, 4 or 8 bytes */
     unsigned flush_ceiling;     /* pages; more: the whole space */
     ProcessorsCosts costs;
@@ -122,7 +125,7 @@ typedef struct ProcessorsCounters {
     uint64_t operations, faults;
     uint64_t dtlb_hits, stlb_hits, walks;
     uint64_t restarts;          /* operations whose cookie differed */
-    uint64_t line_hits, line_fetches, line_transfers;
+    uint64_t line_hits, line_far_hits, line_fetches, line_transfers;
     uint64_t changes;           /* remaps, unmaps and protections */
     uint64_t changed_pages;     /* pages in them that were mapped */
     uint64_t change_cycles;     /* spent by processors that did them */
