@@ -53,12 +53,12 @@
  * context of a device, once its context entry was fetched anew, takes the
  * translations made under the old one along.
  *
- * Thread safety: paging_translate() may be called from any number of
- * threads at once, and at the same time as anything else here; hits take
- * no lock.  Everything that writes is serialised inside by a lock of the
+ * Thread safety: paging_hit() and paging_translate() may be called from any
+ * number of threads at once, and at the same time as anything else here;
+ * hits take no lock.  Everything that writes is serialised inside by a lock of the
  * table, so all functions may be called from any thread, except
  * paging_table_free() and paging_device_free(), which need all others to
- * have ended.  A reader is a thread within paging_translate(): memory that
+ * have ended.  A reader is a thread within one of these two: memory that
  * readers may still see is given to PagingMemory.retire, and host addresses
  * that PagingMemory.page gave must stay valid until the readers that were
  * there at the time of paging_table_memory_changed() are gone (in QEMU both
@@ -292,6 +292,18 @@ void paging_device_set_context(PagingDevice *device,
 PagingStatus paging_translate(PagingDevice *device, uint64_t iova,
                               unsigned access, uint64_t now_ns,
                               unsigned shard, PagingResult *result);
+
+/*
+ * paging_hit:
+ *
+ * The part of paging_translate() that takes no lock and needs no exact
+ * time, for callers to whom the time of day is dear.  Counts only hits.
+ *
+ * Returns: true with @result filled in as for PAGING_OK; or false, and
+ * then paging_translate() tells.
+ */
+bool paging_hit(PagingDevice *device, uint64_t iova, unsigned access,
+                uint64_t now_ns, unsigned shard, PagingResult *result);
 
 /*
  * paging_walk:

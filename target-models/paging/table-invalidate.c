@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Page-mapping cookies: invalidation
+ *
+ * Of a domain or of everything: a number, whatever there is in the table.
+ * Of pages: their slots, in the few blocks that the range touches.
+ */
+#include "target-models/paging/paging-internal.h"
+
+static uint64_t next_epoch(PagingTable *table)
+{
+    return load(&table->epoch) + 1;
+}
+
+/* Readers that see the new epoch see the invalidation too. */
+static void publish_epoch(PagingTable *table, uint64_t epoch)
+{
+    atomic_store_explicit(&table->epoch, epoch, memory_order_release);
+}
+
+static void count_drop_of_all(PagingDevice *device)
+{
+    if (atomic_load_explicit(&device->used, memory_order_relaxed)) {
+        atomic_store_explicit(&device->used, false, memory_order_relaxed);
+        device->ledger_invalidations++;
+        atomic_store_explicit(&device->table->needs_sweep, true,
+                              memory_order_relaxed);
+    }
+}
+
+static void invalidate_all(PagingTable *table, int domain, uint64_t epoch,
+                           uint64_t now_ns)
+{
+    if (domain < 0) {
+        store(&table->global_epoch, epoch);
+    } else {
+        store(&table->domain_epochs[domain], epoch);
+    }
+    paging_log_add(table, domain, now_ns);
+    for (unsigned i = 0; i < table->devices->len; i++) {
+        PagingDevice *device = g_ptr_array_index(table->devices, i);
+
+        if (domain < 0 || device->context.domain == domain) {
+            count_drop_of_all(device);
+        }
+    }
+}
+
+static bool invalidate_slot(PagingDevice *device, Block *block, Slot *slot,
+                            uint64_t now_ns)
+{
+    uint64_t stamp = load(&slot->stamp);
+    bool dropped_before = device_invalidated(device) > stamp;
+
+    if (!load(&slot->entry)) {
+        return false;
+    }
+    paging_ledger_drop(device, block, slot,
+                       dropped_before ? paging_log_time(device, stamp) :
+                                        now_ns);
+    return !dropped_before;
+}
+
+/* Drops entries of @level from @first to @last, which are addresses. */
+static bool invalidate_level(PagingDevice *device, unsigned level,
+                             uint64_t first, uint64_t last, uint64_t now_ns)
+{
+    unsigned shift = level_shift(level);
+    bool any = false;
+
+    first >>= shift;
+    last >>= shift;
+    while (first <= last) {
+        uint64_t end = MIN(last, first | (BLOCK_SLOTS - 1));
+        Block *block = device_find(device, first << shift, level);
+
+        for (uint64_t i = first; block && i <= end; i++) {
+            any |= invalidate_slot(device, block,
+                                   &block->slots[i & (BLOCK_SLOTS - 1)],
+                                   now_ns);
+        }
+        first = end + 1;
+    }
+    return any;
+}
+
+static void invalidate_pages(PagingTable *table, const PagingInvalidation *i,
+                             uint64_t now_ns)
+{
+    uint64_t mask = (UINT64_C(1) << (PAGE_SHIFT + MIN(i->order, 18))) - 1;
+    uint64_t first = i->address & ~mask;
+
+    for (unsigned n = 0; n < table->devices->len; n++) {
+        PagingDevice *device = g_ptr_array_index(table->devices, n);
+        bool any = false;
+
+        if (device->context.domain != i->domain) {
+            continue;
+        }
+        for (unsigned level = 1; level <= LEAF_LEVELS; level++) {
+            if (atomic_load_explicit(&device->n_blocks[level],
+                                     memory_order_relaxed)) {
+                any |= invalidate_level(device, level, first, first | mask,
+                                        now_ns);
+            }
+        }
+        device->ledger_invalidations += any;
+    }
+}
+
+static bool same(const PagingInvalidation *a, const PagingInvalidation *b)
+{
+    return a->granularity == b->granularity &&
+           (a->granularity == PAGING_GLOBAL || a->domain == b->domain) &&
+           (a->granularity != PAGING_PAGES ||
+            (a->address == b->address && a->order == b->order));
+}
+
+static void forget_postponed(PagingTable *table, const PagingInvalidation *i)
+{
+    for (unsigned n = 0; n < table->postponed->len; n++) {
+        if (same(&g_array_index(table->postponed, Postponed, n).invalidation,
+                 i)) {
+            g_array_remove_index(table->postponed, n);
+            return;
+        }
+    }
+}
+
+void paging_table_invalidate(PagingTable *table,
+                             const PagingInvalidation *invalidation,
+                             uint64_t now_ns)
+{
+    uint64_t epoch;
+
+    g_mutex_lock(&table->lock);
+    epoch = next_epoch(table);
+    switch (invalidation->granularity) {
+    case PAGING_GLOBAL:
+        invalidate_all(table, -1, epoch, now_ns);
+        break;
+    case PAGING_DOMAIN:
+        invalidate_all(table, invalidation->domain, epoch, now_ns);
+        break;
+    case PAGING_PAGES:
+        invalidate_pages(table, invalidation, now_ns);
+        break;
+    }
+    publish_epoch(table, epoch);
+    if (table->postponed->len) {
+        forget_postponed(table, invalidation);
+    }
+    g_mutex_unlock(&table->lock);
+}
+
+void paging_table_postpone(PagingTable *table,
+                           const PagingInvalidation *invalidation)
+{
+    Postponed postponed = { .invalidation = *invalidation };
+
+    g_mutex_lock(&table->lock);
+    postponed.epoch = next_epoch(table);
+    if (table->postponed->len == PAGING_MAX_POSTPONED) {
+        g_array_remove_index(table->postponed, 0);
+    }
+    g_array_append_val(table->postponed, postponed);
+    publish_epoch(table, postponed.epoch);
+    g_mutex_unlock(&table->lock);
+}
