@@ -76,6 +76,13 @@ a_skip_says_why() {
     matches '^ok 1 - s # SKIP not here$' "$said"
 }
 
+missing_huge_pages_are_a_skip() {
+    scenario h.yaml \
+        'needs: {huge-pages: 100000000}\nsteps: [run: "false"]\n'
+    status 77 run --tap h.yaml
+    matches '^ok 1 - h # SKIP needs 100000000 free huge pages' "$said"
+}
+
 time_is_limited() {
     scenario t.yaml 'steps:\n  - run: sleep 100\n    timeout: 1s\n'
     status 1 run --output kept t.yaml
@@ -127,6 +134,7 @@ check 'a guest that does not boot is a boot error' \
 check 'an emulator that does not start is an error' \
     an_emulator_that_does_not_start_is_an_error
 check 'a skip says why' a_skip_says_why
+check 'huge pages that are not there are a skip' missing_huge_pages_are_a_skip
 check 'time is limited' time_is_limited
 check 'a panic is a failure with its lines' a_panic_is_a_failure_with_its_lines
 check 'jobs and repeat run side by side' jobs_and_repeat_run_side_by_side

@@ -81,6 +81,10 @@ static void fill(Scenario *scenario, JsonObject *top)
         scenario->skip_if = json_object_ref(
             json_object_get_object_member(top, "skip-if"));
     }
+    if (json_object_has_member(top, "needs")) {
+        scenario->huge_pages = (guint64)json_object_get_int_member_with_default(
+            json_object_get_object_member(top, "needs"), "huge-pages", 0);
+    }
     fill_boot(scenario, top);
 }
 

@@ -55,6 +55,7 @@ typedef struct Scenario {
     char **arguments;   /* for QEMU; never NULL */
     char **tags;        /* never NULL */
     JsonObject *skip_if;
+    guint64 huge_pages; /* that the host must have free, of 2 MiB */
     GPtrArray *steps;   /* ScenarioStep */
 } Scenario;
 

@@ -118,6 +118,12 @@ static const SchemaField skip_fields[] = {
 };
 static const Schema skip = { SCHEMA_MAP, .fields = skip_fields };
 
+static const SchemaField needs_fields[] = {
+    { "huge-pages", &positive },
+    { NULL }
+};
+static const Schema needs = { SCHEMA_MAP, .fields = needs_fields };
+
 const SchemaField scenario_top_keys[] = {
     { "name", &text, true },
     { "description", &text },
@@ -129,6 +135,7 @@ const SchemaField scenario_top_keys[] = {
     { "boot", &boot },
     { "tags", &texts },
     { "skip-if", &skip },
+    { "needs", &needs },
     { NULL }
 };
 

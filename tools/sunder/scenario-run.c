@@ -10,6 +10,10 @@
 
 #define QMP_TIMEOUT_MS 30000
 
+/* Linux, Documentation/admin-guide/mm/hugetlbpage.rst */
+#define FREE_HUGE_PAGES \
+    "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
+
 /* Events that have arrived, into the log. */
 static void collect_events(ScenarioRun *run, Qmp *qmp)
 {
@@ -99,6 +103,27 @@ static void set_boot_result(ScenarioResult *result, const GError *fault)
     scenario_result_set(result, outcome, parts[0], parts[1]);
 }
 
+/* Whether the host lacks what `needs` says; then @result says what. */
+static bool lacking(const Scenario *scenario, ScenarioResult *result)
+{
+    g_autofree char *text = NULL;
+    g_autofree char *why = NULL;
+    guint64 there = 0;
+
+    if (g_file_get_contents(FREE_HUGE_PAGES, &text, NULL, NULL)) {
+        there = g_ascii_strtoull(text, NULL, 10);
+    }
+    if (there >= scenario->huge_pages) {
+        return false;
+    }
+    why = g_strdup_printf("needs %" G_GUINT64_FORMAT " free huge pages of "
+                          "2 MiB on the host, there are %" G_GUINT64_FORMAT
+                          "; root makes them: sysctl vm.nr_hugepages=N",
+                          scenario->huge_pages, there);
+    scenario_result_set(result, SCENARIO_SKIP, why, NULL);
+    return true;
+}
+
 /* Whether `skip-if` holds; then @result says why. */
 static bool skipped(ScenarioRun *run, ScenarioResult *result, GError **error)
 {
@@ -176,6 +201,9 @@ static void run_machine(ScenarioRun *run, ScenarioResult *result)
     gint64 began = g_get_monotonic_time();
     bool booted;
 
+    if (lacking(run->scenario, result)) {
+        return;
+    }
     report(run, 0, "boot");
     booted = scenario_boot(run, &fault);
     result->boot_seconds = (g_get_monotonic_time() - began) / 1e6;
