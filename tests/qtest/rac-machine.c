@@ -149,10 +149,15 @@ void errors_enable(QTestState *qts)
     config_writew(qts, PORT, PCI_BRIDGE_CONTROL, PCI_BRIDGE_CTL_SERR);
 }
 
-void rac_machine_program(QTestState *qts)
+void config_window_enable(QTestState *qts)
 {
     qtest_outl(qts, CONFIG_ADDRESS, CONFIG_ENABLE | PCIEXBAR);
     qtest_outl(qts, CONFIG_DATA, ECAM | PCIEXBAR_ENABLE);
+}
+
+void rac_machine_program(QTestState *qts)
+{
+    config_window_enable(qts);
     bridge_program(qts, PORT, 1, 1, WINDOW, WINDOW_SIZE);
 }
 

@@ -51,6 +51,8 @@ char *rac_machine_args(const char *options);
 /* Programs host bridge and rac0 in a machine started otherwise. */
 void rac_machine_program(QTestState *qts);
 
+/* Turns the window on that the config_ functions use. */
+void config_window_enable(QTestState *qts);
 uint8_t config_readb(QTestState *qts, unsigned bdf, unsigned offset);
 uint16_t config_readw(QTestState *qts, unsigned bdf, unsigned offset);
 uint32_t config_readl(QTestState *qts, unsigned bdf, unsigned offset);
