@@ -8,15 +8,18 @@
  * these steps is wrong, in a way that drivers have been:
  *
  *   none         all is well
- *   early-unmap  the buffer is unmapped while the device still fills it
- *   no-wait      the same, and no one waits for the device before the next
- *                buffer is its turn
+ *   early-unmap  the buffer is unmapped before the device fills its second
+ *                half
+ *   no-wait      the same, and nobody ever waits for the device, which takes
+ *                "delay_us"
  *   reuse        the device is given the address of a buffer that has been
- *                unmapped.  No time passes in between: with interrupts off
- *                this is the same in every run
+ *                unmapped
  *   held         the device translates the address, the buffer is unmapped,
  *                the device writes to where the address led
  *   length       the device is told twice the length that was mapped
+ *
+ * But for "no-wait" the mistakes are the same in every run: between the unmap
+ * and the late access interrupts are off, so that no lazy flush comes between.
  *
  * A late byte is one that arrived after the unmap.  Drivers would have freed
  * the buffer by then, and the byte would be someone else's; here the buffer
@@ -45,6 +48,8 @@
 /* Linux flushes lazily unmapped addresses after 10 ms (IOVA_FQ_TIMEOUT). */
 #define LAZY_FLUSH_MS    50
 #define DEVICE_TIMEOUT_US  (5 * USEC_PER_SEC)
+/* The device waits for SDT_CMD_GO. */
+#define UNTIL_TOLD       (3600ull * NSEC_PER_SEC)
 
 enum mistake {
     MISTAKE_NONE,
@@ -105,7 +110,8 @@ struct tester {
     struct pci_dev *pci;
     void __iomem *registers;
     struct mutex lock;          /* one reception at a time */
-    void *buffer;
+    void *buffers[2];           /* take turns, as those of a ring do */
+    void *buffer;               /* the one whose turn it is */
     dma_addr_t address;
     u64 late;                   /* bytes that arrived after the unmap */
 };
@@ -135,11 +141,15 @@ static void fill(struct tester *t, unsigned int slot, u64 address,
             SDT_OP_WRITE | SDT_CMD_PATTERN);
 }
 
-static void fill_in_two_parts(struct tester *t)
+static void fill_in_two_parts(struct tester *t, u64 delay_ns)
 {
     fill(t, FIRST_HALF, t->address, bytes / 2, 0);
-    fill(t, SECOND_HALF, t->address + bytes / 2, bytes / 2,
-         (u64)delay_us * NSEC_PER_USEC);
+    fill(t, SECOND_HALF, t->address + bytes / 2, bytes / 2, delay_ns);
+}
+
+static u64 usual_delay(void)
+{
+    return (u64)READ_ONCE(delay_us) * NSEC_PER_USEC;
 }
 
 static int wait_for_device(struct tester *t)
@@ -157,6 +167,7 @@ static int wait_for_device(struct tester *t)
 
 static int map(struct tester *t)
 {
+    t->buffer = t->buffers[t->buffer == t->buffers[0]];
     memset(t->buffer, 0, 2 * bytes);
     t->address = dma_map_single(&t->pci->dev, t->buffer, bytes,
                                 DMA_FROM_DEVICE);
@@ -200,7 +211,7 @@ static int receive_well(struct tester *t)
     unsigned int arrived;
     int error;
 
-    fill_in_two_parts(t);
+    fill_in_two_parts(t, usual_delay());
     error = wait_for_device(t);
     dma_sync_single_for_cpu(&t->pci->dev, t->address, bytes, DMA_FROM_DEVICE);
     arrived = bytes_arrived(t);
@@ -215,19 +226,21 @@ static int receive_well(struct tester *t)
 
 static int receive_early_unmap(struct tester *t)
 {
-    int error;
+    unsigned long flags;
 
-    fill_in_two_parts(t);
+    local_irq_save(flags);
+    fill_in_two_parts(t, UNTIL_TOLD);
     unmap(t);
-    error = wait_for_device(t);
+    writel(SDT_CMD_GO, t->registers + SECOND_HALF + SDT_COMMAND);
+    local_irq_restore(flags);
     count_late(t);
-    return error;
+    return 0;
 }
 
 /* What came late for the buffer before is found when the next is due. */
 static int receive_no_wait(struct tester *t)
 {
-    fill_in_two_parts(t);
+    fill_in_two_parts(t, usual_delay());
     unmap(t);
     return 0;
 }
@@ -237,10 +250,8 @@ static int receive_reuse(struct tester *t)
     unsigned long flags;
     int error;
 
-    fill_in_two_parts(t);
+    fill_in_two_parts(t, 0);
     error = wait_for_device(t);
-    /* Flushes that earlier unmaps have asked for are over then. */
-    msleep(LAZY_FLUSH_MS);
     local_irq_save(flags);
     unmap(t);
     fill(t, FIRST_HALF, t->address, bytes, 0);
@@ -253,7 +264,6 @@ static int receive_held(struct tester *t)
 {
     unsigned long flags;
 
-    msleep(LAZY_FLUSH_MS);
     local_irq_save(flags);
     command(t, FIRST_HALF, t->address, bytes, 0, SDT_OP_MAP_WRITE);
     unmap(t);
@@ -292,12 +302,17 @@ static int settle(struct tester *t)
 
 static int receive(struct tester *t)
 {
+    int how = READ_ONCE(bug);
     int error = settle(t);
 
+    /* The flush of the unmap before would hide a mistake: let it be over. */
+    if (how != MISTAKE_NONE) {
+        msleep(LAZY_FLUSH_MS);
+    }
     if (!error) {
         error = map(t);
     }
-    return error ? error : receive_with[READ_ONCE(bug)](t);
+    return error ? error : receive_with[how](t);
 }
 
 static ssize_t receive_store(struct device *dev,
@@ -342,32 +357,57 @@ static struct attribute *tester_attrs[] = {
 };
 ATTRIBUTE_GROUPS(tester);
 
-static int tester_probe(struct pci_dev *pci, const struct pci_device_id *id)
+static int map_registers(struct tester *t)
 {
-    struct tester *t = devm_kzalloc(&pci->dev, sizeof(*t), GFP_KERNEL);
-    int error = pcim_enable_device(pci);
+    int error = pcim_enable_device(t->pci);
 
-    if (!t || error) {
-        return error ? error : -ENOMEM;
+    if (!error) {
+        error = pcim_iomap_regions(t->pci, BIT(BAR_REGISTERS), KBUILD_MODNAME);
     }
-    error = pcim_iomap_regions(pci, BIT(BAR_REGISTERS), KBUILD_MODNAME);
     if (error) {
         return error;
     }
-    t->registers = pcim_iomap_table(pci)[BAR_REGISTERS];
+    t->registers = pcim_iomap_table(t->pci)[BAR_REGISTERS];
     if (readl(t->registers + SDT_ID) != SDT_ID_VALUE) {
-        dev_err(&pci->dev, "no sunder-dma-tester: ID register 0x%x\n",
+        dev_err(&t->pci->dev, "no sunder-dma-tester: ID register 0x%x\n",
                 readl(t->registers + SDT_ID));
         return -ENODEV;
     }
-    error = dma_set_mask_and_coherent(&pci->dev, DMA_BIT_MASK(64));
-    t->buffer = (void *)devm_get_free_pages(&pci->dev, GFP_KERNEL,
-                                            get_order(2 * bytes));
-    if (error || !t->buffer) {
-        return error ? error : -ENOMEM;
+    return 0;
+}
+
+/* Twice the length each, so that MISTAKE_LENGTH harms nobody else. */
+static int allocate_buffers(struct tester *t)
+{
+    unsigned int i;
+
+    for (i = 0; i < ARRAY_SIZE(t->buffers); i++) {
+        t->buffers[i] = (void *)devm_get_free_pages(
+            &t->pci->dev, GFP_KERNEL | __GFP_ZERO, get_order(2 * bytes));
+        if (!t->buffers[i]) {
+            return -ENOMEM;
+        }
     }
-    memset(t->buffer, 0, 2 * bytes);
+    t->buffer = t->buffers[0];
+    return dma_set_mask_and_coherent(&t->pci->dev, DMA_BIT_MASK(64));
+}
+
+static int tester_probe(struct pci_dev *pci, const struct pci_device_id *id)
+{
+    struct tester *t = devm_kzalloc(&pci->dev, sizeof(*t), GFP_KERNEL);
+    int error;
+
+    if (!t) {
+        return -ENOMEM;
+    }
     t->pci = pci;
+    error = map_registers(t);
+    if (!error) {
+        error = allocate_buffers(t);
+    }
+    if (error) {
+        return error;
+    }
     mutex_init(&t->lock);
     pci_set_drvdata(pci, t);
     pci_set_master(pci);
