@@ -18,6 +18,8 @@
 #define IQA_BASE        0x000ffffffffff000ull
 #define IQA_SIZE        0x7u
 #define DESCRIPTOR_SIZE 16u
+/* What fits into the smallest queue; one more is a queue that is empty */
+#define QUEUE_LEAST     (4096u / DESCRIPTOR_SIZE - 1)
 /* 6.5.2.3: an IOTLB invalidation whose granularity is a page */
 #define IOTLB_TYPE_MASK 0x3fu
 #define IOTLB_PAGE      0x32u
@@ -176,22 +178,67 @@ static void toggle_entry(const BenchThread *t, uint32_t page)
                          ram_only, NULL);
 }
 
-/* Puts one descriptor into the queue and rings. */
-static void invalidate(uint64_t iqa, const uint64_t descriptor[2])
+/* The invalidation queue of the unit */
+typedef struct Queue {
+    hwaddr base;
+    uint32_t size, tail;        /* bytes */
+} Queue;
+
+static Queue find_queue(void)
 {
-    uint32_t size = (4096u << (iqa & IQA_SIZE));
-    uint32_t tail = address_space_ldl_le(
-        &address_space_memory, SDT_BENCH_UNIT + REG_IQT,
-        MEMTXATTRS_UNSPECIFIED, NULL) % size;
-    hwaddr at = (iqa & IQA_BASE) + tail;
+    uint64_t iqa = address_space_ldq_le(&address_space_memory,
+                                        SDT_BENCH_UNIT + REG_IQA,
+                                        MEMTXATTRS_UNSPECIFIED, NULL);
+    Queue q = {
+        .base = iqa & IQA_BASE,
+        .size = 4096u << (iqa & IQA_SIZE),
+    };
+
+    q.tail = address_space_ldl_le(&address_space_memory,
+                                  SDT_BENCH_UNIT + REG_IQT,
+                                  MEMTXATTRS_UNSPECIFIED, NULL) % q.size;
+    return q;
+}
+
+/* Puts an invalidation of page @page into the queue, @ahead of its tail. */
+static void put(const BenchThread *t, const Queue *q, uint32_t ahead,
+                uint32_t page, bool by_page)
+{
+    const uint64_t *descriptor = t->run->descriptor;
+    hwaddr at = q->base + (q->tail + ahead * DESCRIPTOR_SIZE) % q->size;
+    uint64_t address = by_page ? page_address(t, page) : 0;
 
     address_space_stq_le(&address_space_memory, at, descriptor[0], ram_only,
                          NULL);
-    address_space_stq_le(&address_space_memory, at + 8, descriptor[1],
-                         ram_only, NULL);
+    address_space_stq_le(&address_space_memory, at + 8,
+                         descriptor[1] + address, ram_only, NULL);
+}
+
+static void ring(Queue *q)
+{
+    q->tail = (q->tail + DESCRIPTOR_SIZE) % q->size;
     address_space_stl_le(&address_space_memory, SDT_BENCH_UNIT + REG_IQT,
-                         (tail + DESCRIPTOR_SIZE) % size,
-                         MEMTXATTRS_UNSPECIFIED, NULL);
+                         q->tail, MEMTXATTRS_UNSPECIFIED, NULL);
+}
+
+/* Rings once for each of @count pages from @first on; only that is timed. */
+static void invalidate(BenchThread *t, uint32_t first, uint32_t count,
+                       bool by_page)
+{
+    uint64_t from;
+    Queue q;
+
+    BQL_LOCK_GUARD();
+    q = find_queue();
+    for (uint32_t i = 0; i < count; i++) {
+        put(t, &q, i, (first + i) % t->run->pages, by_page);
+    }
+    from = clock_ns(CLOCK_MONOTONIC);
+    for (uint32_t i = 0; i < count; i++) {
+        ring(&q);
+    }
+    t->inv_ns += clock_ns(CLOCK_MONOTONIC) - from;
+    t->inv_ops += count;
 }
 
 /* Remaps the next pages of the working set and invalidates them. */
@@ -200,26 +247,13 @@ static void remap_batch(BenchThread *t)
     const SdtBenchRun *run = t->run;
     bool by_page = (run->descriptor[0] & IOTLB_TYPE_MASK) == IOTLB_PAGE;
     uint32_t count = by_page ? run->batch : 1;
-    uint64_t from, iqa;
 
     for (uint32_t i = 0; i < run->batch; i++) {
         toggle_entry(t, run->order[(t->cursor + i) % run->pages]);
     }
-    BQL_LOCK_GUARD();
-    iqa = address_space_ldq_le(&address_space_memory,
-                               SDT_BENCH_UNIT + REG_IQA,
-                               MEMTXATTRS_UNSPECIFIED, NULL);
-    from = clock_ns(CLOCK_MONOTONIC);
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t page = page_address(t, (t->cursor + i) % run->pages);
-        uint64_t descriptor[2] = {
-            run->descriptor[0], run->descriptor[1] + (by_page ? page : 0),
-        };
-
-        invalidate(iqa, descriptor);
+    for (uint32_t i = 0; i < count; i += QUEUE_LEAST) {
+        invalidate(t, t->cursor + i, MIN(count - i, QUEUE_LEAST), by_page);
     }
-    t->inv_ns += clock_ns(CLOCK_MONOTONIC) - from;
-    t->inv_ops += count;
 }
 
 static void translate_all(BenchThread *t)
@@ -243,8 +277,7 @@ static void run_remaps(BenchThread *t)
 /* Threads begin together, once each has visited its working set. */
 static void begin(BenchThread *t)
 {
-    for (uint32_t i = 0; i < MIN(t->run->pages, t->run->rounds) &&
-                         !stopped(t); i++) {
+    for (uint32_t i = 0; i < t->run->pages && !stopped(t); i++) {
         operate(t);
     }
     t->cursor = 0;

@@ -144,9 +144,10 @@
  *
  * SDT_BENCH_OP_REMAP: each batch (1) changes the entries of BATCH pages,
  * (2) puts an invalidation for each into the queue of the VT-d unit at
- * SDT_BENCH_UNIT, with a doorbell each, or a single one if the descriptor
- * is not page-selective, which is timed; (3) translates these pages, which
- * is timed; (4) with SDT_BENCH_REFILL translates the whole working set.
+ * SDT_BENCH_UNIT, or a single one if the descriptor is not page-selective,
+ * then rings the doorbell for each, which is timed; (3) translates these
+ * pages, which is timed; (4) with SDT_BENCH_REFILL translates the whole
+ * working set.
  * The queue must be enabled, idle, and nobody else's.
  */
 #define SDT_BENCH               0x100

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What translations and invalidations cost: QEMU's intel-iommu and ours in
+ * the same run, round by round in turn, so that a busy host troubles both.
+ * Started by tests/bench/iommu.
+ *
+ * The DMA tester's bench does the work and reads the host's clock; this
+ * program only sets it up.  Printed are medians over the rounds, and the
+ * median of the ratios of each round.
+ */
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "iommu-machine.h"
+
+#define MAX_ROUNDS      101
+#define N_PAGES         131072u
+#define N_DATA          ((RAM_END - DATA) / PAGE_4K)
+
+#define PSI             0x32u
+#define DSI             0x22u
+#define GLOBAL          0x12u
+
+/* One measurement: what to set, and which quotient is the figure */
+typedef struct Measure {
+    uint32_t op, pages, rounds, length, threads, batch, flags, descriptor;
+    uint64_t stride;
+    bool invalidations;         /* the figure is theirs */
+} Measure;
+
+typedef struct Series {
+    unsigned n;
+    double values[MAX_ROUNDS];
+} Series;
+
+static int rounds = 9;
+static bool missed;
+
+static void bench_set(IommuMachine *m, unsigned reg, uint32_t value)
+{
+    qtest_writel(m->qts, TESTER_BAR + reg, value);
+}
+
+static void bench_set64(IommuMachine *m, unsigned reg, uint64_t value)
+{
+    qtest_writeq(m->qts, TESTER_BAR + reg, value);
+}
+
+static uint64_t bench_get64(IommuMachine *m, unsigned reg)
+{
+    return qtest_readq(m->qts, TESTER_BAR + reg);
+}
+
+/* N_PAGES at IOVA whose leaf entries lie one behind the other */
+static void fill_tables(IommuMachine *m)
+{
+    uint64_t first = m->next_table;
+    uint64_t *entries = g_new(uint64_t, N_PAGES);
+
+    m->next_table += N_PAGES / 512 * PAGE_4K;
+    for (uint32_t i = 0; i < N_PAGES; i++) {
+        entries[i] = cpu_to_le64((DATA + i % N_DATA * PAGE_4K) | ENTRY_RW);
+    }
+    qtest_bufwrite(m->qts, first, entries, N_PAGES * 8);
+    g_free(entries);
+    for (uint32_t i = 0; i < N_PAGES; i += 512) {
+        uint64_t at = entry_address(m, m->tables, 4, IOVA + i * PAGE_4K, 2);
+
+        qtest_writeq(m->qts, at, (first + i * 8) | ENTRY_RW);
+    }
+    bench_set64(m, SDT_BENCH_ENTRY, first);
+}
+
+static IommuMachine *start(const char *iommu)
+{
+    IommuMachine *m = iommu_start_mapped(iommu, " ");
+
+    fill_tables(m);
+    bench_set64(m, SDT_BENCH_IOVA, IOVA);
+    /* to another page of memory and back */
+    bench_set64(m, SDT_BENCH_TOGGLE, PAGE_4K);
+    return m;
+}
+
+static void run(IommuMachine *m, const Measure *measure)
+{
+    uint32_t state;
+
+    bench_set64(m, SDT_BENCH_STRIDE, measure->stride ?: PAGE_4K);
+    bench_set(m, SDT_BENCH_PAGES, measure->pages);
+    bench_set(m, SDT_BENCH_ROUNDS, measure->rounds);
+    bench_set(m, SDT_BENCH_LENGTH, measure->length ?: 8);
+    bench_set(m, SDT_BENCH_THREADS, measure->threads ?: 1);
+    bench_set(m, SDT_BENCH_BATCH, measure->batch);
+    bench_set(m, SDT_BENCH_FLAGS, measure->flags);
+    bench_set64(m, SDT_BENCH_DESCRIPTOR,
+                measure->descriptor | DOMAIN << 16);
+    bench_set64(m, SDT_BENCH_DESCRIPTOR + 8, 0);
+    bench_set(m, SDT_BENCH_COMMAND, measure->op);
+    do {
+        g_usleep(500);
+        state = qtest_readl(m->qts, TESTER_BAR + SDT_BENCH_STATE);
+    } while (state == SDT_BENCH_STATE_RUNNING);
+    g_assert_cmpuint(state, ==, SDT_BENCH_STATE_DONE);
+    g_assert_cmpuint(bench_get64(m, SDT_BENCH_FAILED), ==, 0);
+}
+
+/* Returns: host nanoseconds of one operation. */
+static double figure(IommuMachine *m, const Measure *measure)
+{
+    run(m, measure);
+    if (measure->invalidations) {
+        return (double)bench_get64(m, SDT_BENCH_INV_NS) /
+               bench_get64(m, SDT_BENCH_INV_OPS);
+    }
+    return (double)bench_get64(m, SDT_BENCH_NS) /
+           bench_get64(m, SDT_BENCH_OPS);
+}
+
+static void add(Series *s, double value)
+{
+    s->values[s->n++] = value;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static double median(Series *s)
+{
+    qsort(s->values, s->n, sizeof(double), compare);
+    return s->values[s->n / 2];
+}
+
+/* @target 0: none */
+static void print_row(const char *name, double first, double second,
+                      double ratio, double target)
+{
+    printf("%-38s %10.1f %10.1f  %7.3f", name, first, second, ratio);
+    if (target) {
+        bool ok = ratio <= target;
+
+        printf("  <= %-5g %s", target, ok ? "ok" : "MISSED");
+        missed |= !ok;
+    }
+    printf("\n");
+    fflush(stdout);
+}
+
+/* Two machines, or two measurements, in turn: second to first */
+static void compare_two(const char *name, IommuMachine *first,
+                        const Measure *of_first, IommuMachine *second,
+                        const Measure *of_second, double target)
+{
+    Series a = { 0 }, b = { 0 }, ratios = { 0 };
+
+    for (int i = 0; i < rounds; i++) {
+        double x = figure(first, of_first);
+        double y = figure(second, of_second);
+
+        add(&a, x);
+        add(&b, y);
+        add(&ratios, y / x);
+    }
+    print_row(name, median(&a), median(&b), median(&ratios), target);
+}
+
+static void bench_translations(IommuMachine *stock, IommuMachine *ours)
+{
+    static const struct {
+        const char *name;
+        Measure measure;
+        double target;
+    } rows[] = {
+        { "hit, 16 pages",
+          { SDT_BENCH_OP_TRANSLATE, 16, 200000 }, 0.6 },
+        { "hit, 512 pages",
+          { SDT_BENCH_OP_TRANSLATE, 512, 200000 }, 0.6 },
+        { "working set of 2000 pages",
+          { SDT_BENCH_OP_TRANSLATE, 2000, 100000 }, 0.15 },
+        { "working set of 8000 pages",
+          { SDT_BENCH_OP_TRANSLATE, 8000, 100000 }, 0.15 },
+        { "first translation after a remap",
+          { SDT_BENCH_OP_REMAP, 512, 500, .batch = 64,
+            .descriptor = PSI }, 0.4 },
+        { "DMA of 64 bytes, 512 pages",
+          { SDT_BENCH_OP_READ, 512, 100000, 64 }, 0 },
+        { "DMA of 4 KiB, 512 pages",
+          { SDT_BENCH_OP_READ, 512, 100000, 4096 }, 0 },
+        { "held DMA of 256 KiB, without bounce",
+          { SDT_BENCH_OP_HELD_WRITE, 16, 200, 256 * 1024,
+            .stride = 256 * 1024 }, 0 },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        compare_two(rows[i].name, stock, &rows[i].measure, ours,
+                    &rows[i].measure, rows[i].target);
+    }
+}
+
+static Measure invalidation(uint32_t granularity, uint32_t live)
+{
+    bool by_page = granularity == PSI;
+
+    return (Measure) {
+        .op = SDT_BENCH_OP_REMAP, .pages = live, .invalidations = true,
+        .rounds = by_page ? MAX(20000 / MIN(live, 64), 200)
+                          : MAX(100000 / live, 20),
+        .batch = by_page ? MIN(live, 64) : 1, .descriptor = granularity,
+        .flags = by_page ? 0 : SDT_BENCH_REFILL,
+    };
+}
+
+/* Cost at 1,000 live entries against stock; and how it grows with them */
+static void bench_invalidation(IommuMachine *stock, IommuMachine *ours,
+                               const char *name, uint32_t granularity)
+{
+    static const uint32_t live[] = { 10, 100, 1000, 10000, 100000 };
+    double least = 1e9, most = 0;
+    Series figures[G_N_ELEMENTS(live)] = { 0 };
+    Measure thousand = invalidation(granularity, 1000);
+    g_autofree char *title = g_strdup_printf("%s, 1000 entries", name);
+
+    compare_two(title, stock, &thousand, ours, &thousand, 0.15);
+    for (int i = 0; i < rounds; i++) {
+        for (unsigned j = 0; j < G_N_ELEMENTS(live); j++) {
+            Measure measure = invalidation(granularity, live[j]);
+
+            add(&figures[j], figure(ours, &measure));
+        }
+    }
+    printf("  ours at 10, 100, ... 100000 entries: ");
+    for (unsigned j = 0; j < G_N_ELEMENTS(live); j++) {
+        double ns = median(&figures[j]);
+
+        printf(" %.1f", ns);
+        least = MIN(least, ns);
+        most = MAX(most, ns);
+    }
+    printf("\n");
+    g_free(title);
+    title = g_strdup_printf("  %s: least and most of these", name);
+    print_row(title, least, most, most / least, 1.3);
+}
+
+static void bench_threads(IommuMachine *stock, IommuMachine *ours)
+{
+    const Measure one = { SDT_BENCH_OP_TRANSLATE, 400, 1000000 };
+    const Measure two = { SDT_BENCH_OP_TRANSLATE, 400, 1000000,
+                          .threads = 2 };
+
+    printf("\n%-38s %10s %10s\n", "hits, 400 pages each, ns",
+           "1 thread", "2 threads");
+    compare_two("intel-iommu", stock, &one, stock, &two, 0);
+    compare_two("sunder-iommu", ours, &one, ours, &two, 1.3);
+}
+
+static void bench_bounce(IommuMachine *ours, IommuMachine *bounce)
+{
+    const Measure write = { SDT_BENCH_OP_HELD_WRITE, 16, 200, 256 * 1024,
+                            .stride = 256 * 1024 };
+    const Measure read = { SDT_BENCH_OP_HELD_READ, 16, 200, 256 * 1024,
+                           .stride = 256 * 1024 };
+    const Measure small = { SDT_BENCH_OP_HELD_WRITE, 512, 20000, 4096 };
+
+    printf("\n%-38s %10s %10s\n", "held DMA of sunder-iommu, ns",
+           "bounce=off", "bounce=on");
+    compare_two("write of 256 KiB", ours, &write, bounce, &write, 3);
+    compare_two("read of 256 KiB", ours, &read, bounce, &read, 3);
+    compare_two("write of 4 KiB", ours, &small, bounce, &small, 0);
+}
+
+/* Arguments: rounds of each measurement; the device to compare with stock */
+int main(int argc, char **argv)
+{
+    const char *device = argc > 2 ? argv[2] : "sunder-iommu,mode=report";
+    g_autofree char *bouncing = g_strdup_printf("%s,bounce=on", device);
+    IommuMachine *stock, *ours, *bounce;
+
+    if (argc > 1) {
+        rounds = CLAMP(atoi(argv[1]), 1, MAX_ROUNDS);
+    }
+    stock = start("intel-iommu");
+    ours = start(device);
+    bounce = start(argc > 2 ? device : bouncing);
+    printf("%-38s %10s %10s    ratio\n", "ns, medians", "intel", "sunder");
+    bench_translations(stock, ours);
+    bench_invalidation(stock, ours, "page invalidation", PSI);
+    bench_invalidation(stock, ours, "domain invalidation", DSI);
+    bench_invalidation(stock, ours, "global invalidation", GLOBAL);
+    bench_threads(stock, ours);
+    bench_bounce(ours, bounce);
+    iommu_quit(stock);
+    iommu_quit(ours);
+    iommu_quit(bounce);
+    return missed;
+}
