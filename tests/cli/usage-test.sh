@@ -5,7 +5,7 @@
 
 every_verb_has_help() {
     local verb
-    for verb in run list status console log exec stop qmp rac balloon \
+    for verb in run list status console log exec stop qmp rac iommu balloon \
         scenario completion version 'fault add' 'fault list' 'fault remove' \
         'fault points' 'snap save' 'snap restore' 'snap list' \
         'snap remove' fault snap; do
@@ -19,7 +19,7 @@ help_lists_every_verb() {
     local verb
     status 0 "$SUNDER" --help
     for verb in run list status console log exec stop qmp fault rac \
-        balloon snap scenario completion version; do
+        iommu balloon snap scenario completion version; do
         matches "^  $verb " "$said"
     done
 }
@@ -35,8 +35,8 @@ no_verb_is_wrong_usage() {
 
 missing_arguments_are_wrong_usage() {
     local verb
-    for verb in run status console log exec stop qmp rac balloon 'fault add' \
-        'fault list' 'fault remove' 'fault points' 'snap save' \
+    for verb in run status console log exec stop qmp rac iommu balloon \
+        'fault add' 'fault list' 'fault remove' 'fault points' 'snap save' \
         'snap restore' 'snap remove' completion; do
         # shellcheck disable=SC2086
         status 2 "$SUNDER" $verb
@@ -45,7 +45,7 @@ missing_arguments_are_wrong_usage() {
 
 unknown_options_are_wrong_usage() {
     local verb
-    for verb in run list status console log exec stop qmp rac balloon \
+    for verb in run list status console log exec stop qmp rac iommu balloon \
         'fault add' \
         'snap list'; do
         # shellcheck disable=SC2086
@@ -138,12 +138,28 @@ offered() {
     printf '%s\n' "${COMPREPLY[@]}"
 }
 
+iommu_options_go_with_their_word() {
+    status 2 "$SUNDER" iommu lab --bounce on
+    matches '"mode MODE"' "$said"
+    status 2 "$SUNDER" iommu lab mode
+    status 2 "$SUNDER" iommu lab mode sideways
+    matches 'stock, report, enforce or coherent' "$said"
+    status 2 "$SUNDER" iommu lab mode report --bounce maybe
+    matches 'expected on or off' "$said"
+    status 2 "$SUNDER" iommu lab mode report --watch
+    status 2 "$SUNDER" iommu lab --watch=1ms
+    matches 'expected 10ms to 24h' "$said"
+    status 2 "$SUNDER" iommu lab --watch=5parsecs
+}
+
 completion_knows_verbs_and_machines() {
     eval "$("$SUNDER" completion bash)"
     equal 'scenario' "$(offered sc)"
     equal 'faultlab' "$(offered run faultla)"
     equal '--restore' "$(offered run --res)"
     equal 'points' "$(offered fault po)"
+    equal 'coherent' "$(offered iommu lab mode co)"
+    equal 'on' "$(offered iommu lab mode report --bounce on)"
     equal 'sweep' "$(offered balloon lab sw)"
     equal 'super-pages' "$(offered balloon lab sweep --mode su)"
 }
@@ -174,6 +190,8 @@ check 'an unknown snapshot is told' unknown_snapshot_is_told
 check 'values that make no sense are told' bad_values_are_told
 check 'machines are listed with their purpose' \
     machines_are_listed_with_their_purpose
+check 'options of the IOMMU go with their word' \
+    iommu_options_go_with_their_word
 check 'nothing runs at first' nothing_runs
 check 'a state folder open to others is refused' state_of_another_is_refused
 check 'output that cannot be written is told' full_disk_is_told

@@ -2,8 +2,8 @@
 # bash completion for sunder(1).  What depends on this host (machines,
 # snapshots, fault points) is asked of sunder itself.
 
-_sunder_verbs='run list status console log exec stop qmp fault rac balloon
-    snap scenario completion version help'
+_sunder_verbs='run list status console log exec stop qmp fault rac iommu
+    balloon snap scenario completion version help'
 
 # The first word of each line that a verb prints.
 _sunder_ask() {
@@ -76,6 +76,14 @@ _sunder_balloon_words() {
     esac
 }
 
+_sunder_iommu_words() {
+    case $(_sunder_position) in
+    0) _sunder_running ;;
+    1) printf 'mode\n' ;;
+    2) printf '%s\n' stock report enforce coherent ;;
+    esac
+}
+
 _sunder_words() {
     case ${COMP_WORDS[1]} in
     run) _sunder_ask list --machines ;;
@@ -83,6 +91,7 @@ _sunder_words() {
     fault) _sunder_fault_words ;;
     snap) _sunder_snap_words ;;
     rac) _sunder_rac_words ;;
+    iommu) _sunder_iommu_words ;;
     balloon) _sunder_balloon_words ;;
     scenario) [ "$(_sunder_position)" != 0 ] || printf 'run\n' ;;
     completion) printf 'bash\n' ;;
@@ -116,6 +125,9 @@ _sunder() {
     --mode)
         mapfile -t COMPREPLY < <(compgen -W 'count super-pages all' \
             -- "$word")
+        return ;;
+    --bounce)
+        mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$word")
         return ;;
     --kernel | --initrd | --junit)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")

@@ -24,6 +24,7 @@ const Verb verb_table[] = {
     { "fault", verb_fault, "break a machine's hardware" },
     { "rac", verb_rac, "see and set resource access controllers" },
     { "balloon", verb_balloon, "see and set the balloon, and sweep" },
+    { "iommu", verb_iommu, "see and set the IOMMU" },
     { "snap", verb_snap, "keep a machine's state, and start from it" },
     { "scenario", verb_scenario, "run fault scenarios" },
     { "completion", verb_completion, "print the shell's completion" },

@@ -62,8 +62,10 @@ int verb_usage(const char *verb, const char *format, ...)
 
 int verb_fail(const GError *error)
 {
+    g_autofree char *message = verb_printable_lines(error->message);
+
     fflush(stdout);
-    fprintf(stderr, "sunder: %s\n", error->message);
+    fprintf(stderr, "sunder: %s\n", message);
     if (error->domain == QMP_ERROR && error->code < (int)QMP_ERROR_CONNECT) {
         return EXIT_REFUSED;    /* what the emulator itself answered */
     }

@@ -35,6 +35,7 @@ int verb_stop(int argc, char **argv);
 int verb_qmp(int argc, char **argv);
 int verb_fault(int argc, char **argv);
 int verb_rac(int argc, char **argv);
+int verb_iommu(int argc, char **argv);
 int verb_balloon(int argc, char **argv);
 int verb_snap(int argc, char **argv);
 int verb_scenario(int argc, char **argv);   /* scenario.c */
@@ -90,6 +91,9 @@ int verb_signal_status(int signal_fd);
  * gives "?".  The caller frees it.
  */
 char *verb_printable(const char *text);
+
+/* The same for a message: newlines stay, and nothing is cut. */
+char *verb_printable_lines(const char *text);
 
 /* Print JSON, indented, with a newline. Takes @node. */
 void verb_print_json(JsonNode *node);
