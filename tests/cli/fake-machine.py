@@ -61,8 +61,9 @@ def main(name, answers):
     (folder / 'machine.json').write_text(json.dumps(
         {'pid': os.getpid(), 'spec': {'machine': 'faultlab'}}))
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(folder / 'qmp.sock'))
+    listener.bind(str(folder / 'qmp.new'))
     listener.listen()
+    (folder / 'qmp.new').rename(folder / 'qmp.sock')    # who sees it is served
     with open(f'{name}.heard', 'w', encoding='utf-8') as heard:
         while True:
             connection, _ = listener.accept()
