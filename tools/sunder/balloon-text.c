@@ -19,6 +19,14 @@ static char *balloon_word(JsonObject *object, const char *member)
                               object, member, "?"));
 }
 
+JsonObject *balloon_object(JsonObject *object, const char *member)
+{
+    JsonNode *node = object ? json_object_get_member(object, member) : NULL;
+
+    return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node)
+                                                : NULL;
+}
+
 char *balloon_size_text(guint64 bytes)
 {
     static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
@@ -49,13 +57,13 @@ static char *balloon_when(JsonObject *info)
     const char *when = json_object_get_string_member_with_default(info,
                                                                   "when", "");
 
-    if (!strcmp(when, "off")) {
+    if (!g_strcmp0(when, "off")) {
         return g_strdup("never sweeps");
     }
-    if (!strcmp(when, "inflate")) {
+    if (!g_strcmp0(when, "inflate")) {
         return g_strdup("sweeps when the driver answers an inflate command");
     }
-    if (!strcmp(when, "manual")) {
+    if (!g_strcmp0(when, "manual")) {
         return g_strdup("sweeps on command");
     }
     return g_strdup_printf("sweeps every %g s",
@@ -81,14 +89,17 @@ static void balloon_print_head(FILE *out, JsonObject *info)
 
 static void balloon_print_features(FILE *out, JsonObject *info)
 {
-    JsonArray *features = json_object_has_member(info, "features")
-        ? json_object_get_array_member(info, "features") : NULL;
+    JsonNode *node = json_object_get_member(info, "features");
+    JsonArray *features = node && JSON_NODE_HOLDS_ARRAY(node)
+        ? json_node_get_array(node) : NULL;
     guint count = features ? json_array_get_length(features) : 0;
 
     fprintf(out, "  %-16s %s", "features", count ? "" : "none");
     for (guint i = 0; i < count; i++) {
+        JsonNode *element = json_array_get_element(features, i);
         g_autofree char *name = verb_printable(
-            json_array_get_string_element(features, i));
+            JSON_NODE_HOLDS_VALUE(element) ? json_node_get_string(element)
+                                           : NULL);
 
         fprintf(out, "%s%s", i ? ", " : "", name);
     }
@@ -106,10 +117,15 @@ typedef struct MapSummary {
 static void map_summarize(JsonArray *array, guint i, JsonNode *element,
                           gpointer opaque)
 {
-    JsonObject *mapping = json_node_get_object(element);
+    JsonObject *mapping = JSON_NODE_HOLDS_OBJECT(element)
+        ? json_node_get_object(element) : NULL;
     MapSummary *summary = opaque;
-    guint64 length = balloon_int(mapping, "length");
+    guint64 length;
 
+    if (!mapping) {
+        return;
+    }
+    length = balloon_int(mapping, "length");
     g_hash_table_add(summary->blocks, balloon_word(mapping, "block"));
     summary->entries++;
     summary->came_back += balloon_int(mapping, "came-back");
@@ -150,6 +166,7 @@ static void balloon_print_summary(FILE *out, JsonArray *map, bool whole)
 void balloon_print(FILE *out, JsonObject *info, JsonArray *map, bool whole)
 {
     guint64 sweeps = balloon_int(info, "sweeps");
+    JsonObject *last = balloon_object(info, "last");
 
     balloon_print_head(out, info);
     balloon_print_size(out, info, "target", "target");
@@ -166,17 +183,14 @@ void balloon_print(FILE *out, JsonObject *info, JsonArray *map, bool whole)
     }
     balloon_print_summary(out, map, whole);
     fprintf(out, "  %-16s %" G_GUINT64_FORMAT "%s\n", "sweeps", sweeps,
-            json_object_has_member(info, "last") ? "; the latest:" : "");
-    if (json_object_has_member(info, "last")) {
-        balloon_print_sweep(out, json_object_get_object_member(info, "last"),
-                            "    ");
+            last ? "; the latest:" : "");
+    if (last) {
+        balloon_print_sweep(out, last, "    ");
     }
 }
 
-static void map_print_entry(JsonArray *array, guint i, JsonNode *element,
-                            gpointer opaque)
+static void map_print_mapping(FILE *out, JsonObject *mapping)
 {
-    JsonObject *mapping = json_node_get_object(element);
     g_autofree char *block = balloon_word(mapping, "block");
     g_autofree char *length = balloon_size_text(balloon_int(mapping,
                                                             "length"));
@@ -189,12 +203,20 @@ static void map_print_entry(JsonArray *array, guint i, JsonNode *element,
     bool super_page = json_object_get_boolean_member_with_default(
         mapping, "super-page", FALSE);
 
-    fprintf(opaque, "%-16s %#14" PRIx64 " %14s %12s %-11s %6"
-            G_GUINT64_FORMAT " %12.6f %12s\n", block,
+    fprintf(out, "%-16s %#14" PRIx64 " %14s %12s %-11s %6" G_GUINT64_FORMAT
+            " %12.6f %12s\n", block,
             (uint64_t)balloon_int(mapping, "offset"), address, length,
             super_page ? "super pages" : "pages",
             balloon_int(mapping, "sweep"),
             (double)balloon_int(mapping, "virtual-ns") / NS_PER_S, back);
+}
+
+static void map_print_entry(JsonArray *array, guint i, JsonNode *element,
+                            gpointer opaque)
+{
+    if (JSON_NODE_HOLDS_OBJECT(element)) {
+        map_print_mapping(opaque, json_node_get_object(element));
+    }
 }
 
 void balloon_print_map(FILE *out, JsonArray *map, bool whole)

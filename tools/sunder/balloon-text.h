@@ -14,6 +14,9 @@
 
 #include <json-glib/json-glib.h>
 
+/* The object that is @member of @object; NULL if none is, or @object is NULL */
+JsonObject *balloon_object(JsonObject *object, const char *member);
+
 /* "948.5 MiB", "64 B"; the caller frees it. */
 char *balloon_size_text(guint64 bytes);
 

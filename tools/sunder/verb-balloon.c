@@ -55,16 +55,25 @@ typedef struct BalloonView {
     bool map;
 } BalloonView;
 
+/* What @command returns, a @type */
 static JsonNode *balloon_query(Qmp *qmp, const char *command,
-                               JsonObject *arguments, GError **error)
+                               JsonObject *arguments, JsonNodeType type,
+                               GError **error)
 {
-    JsonNode *result = qmp_execute(qmp, command, arguments, QMP_TIMEOUT_MS,
-                                   error);
+    g_autoptr(JsonNode) result = qmp_execute(qmp, command, arguments,
+                                             QMP_TIMEOUT_MS, error);
 
     if (!result) {
         g_prefix_error(error, "%s: ", command);
+        return NULL;
     }
-    return result;
+    if (JSON_NODE_TYPE(result) != type) {
+        g_set_error(error, QMP_ERROR, QMP_ERROR_PROTOCOL,
+                    "%s: the emulator answered in a form that is not its own",
+                    command);
+        return NULL;
+    }
+    return g_steal_pointer(&result);
 }
 
 static void take_element(JsonArray *array, guint i, JsonNode *element,
@@ -87,7 +96,7 @@ static JsonArray *balloon_query_map(Qmp *qmp, bool *whole, GError **error)
         json_object_set_int_member(arguments, "start", i * MAP_PART);
         json_object_set_int_member(arguments, "limit", MAP_PART);
         part = balloon_query(qmp, "query-sunder-balloon-map", arguments,
-                             error);
+                             JSON_NODE_ARRAY, error);
         if (!part) {
             return NULL;
         }
@@ -128,7 +137,7 @@ static bool balloon_show_info(FILE *out, const BalloonView *view, Qmp *qmp,
                               GError **error)
 {
     g_autoptr(JsonNode) info = balloon_query(qmp, "query-sunder-balloon",
-                                             NULL, error);
+                                             NULL, JSON_NODE_OBJECT, error);
     g_autoptr(JsonArray) map = NULL;
     bool whole;
 
@@ -200,30 +209,38 @@ static int balloon_set(const char *name, const char *size)
     return result ? 0 : status;
 }
 
+/* The sweep that an event tells of; NULL if it tells of none */
+static JsonObject *event_sweep(JsonObject *event)
+{
+    return balloon_object(balloon_object(event, "data"), "sweep");
+}
+
+static bool is_sweep(JsonObject *sweep, gint64 id)
+{
+    return sweep && json_object_get_int_member_with_default(sweep, "id",
+                                                            0) == id;
+}
+
 static bool is_end_of(JsonObject *event, void *opaque)
 {
     const gint64 *id = opaque;
-    JsonObject *data = json_object_get_object_member(event, "data");
 
-    return json_object_get_int_member(
-               json_object_get_object_member(data, "sweep"), "id") == *id;
+    return is_sweep(event_sweep(event), *id);
 }
 
 /* Draw over the line that was drawn before; on a terminal only */
 static void sweep_progress(Qmp *qmp, gint64 id)
 {
     g_autoptr(JsonNode) info = NULL;
-    JsonObject *object;
     JsonObject *last;
 
     if (!isatty(STDERR_FILENO)) {
         return;
     }
-    info = balloon_query(qmp, "query-sunder-balloon", NULL, NULL);
-    object = info ? json_node_get_object(info) : NULL;
-    last = object && json_object_has_member(object, "last")
-           ? json_object_get_object_member(object, "last") : NULL;
-    if (last && json_object_get_int_member(last, "id") == id) {
+    info = balloon_query(qmp, "query-sunder-balloon", NULL, JSON_NODE_OBJECT,
+                         NULL);
+    last = info ? balloon_object(json_node_get_object(info), "last") : NULL;
+    if (is_sweep(last, id)) {
         fputs("\r\033[K", stderr);
         balloon_print_progress(stderr, last);
         fflush(stderr);
@@ -236,7 +253,6 @@ static JsonObject *sweep_wait(Qmp *qmp, gint64 id, int timeout_ms,
 {
     gint64 deadline = deadline_after(timeout_ms);
     g_autoptr(JsonObject) event = NULL;
-    JsonObject *data;
 
     while (!event) {
         int left = deadline_left(deadline);
@@ -260,8 +276,7 @@ static JsonObject *sweep_wait(Qmp *qmp, gint64 id, int timeout_ms,
             sweep_progress(qmp, id);
         }
     }
-    data = json_object_get_object_member(event, "data");
-    return json_object_ref(json_object_get_object_member(data, "sweep"));
+    return json_object_ref(event_sweep(event));
 }
 
 /* A sweep may last: it takes the user's monitor, as "sunder qmp" does. */
@@ -274,15 +289,16 @@ static JsonObject *sweep_run(const char *name, JsonObject *arguments,
     g_autoptr(Qmp) qmp = machine ? qmp_connect(path, QMP_TIMEOUT_MS, error)
                                  : NULL;
     g_autoptr(JsonNode) begun = qmp
-        ? balloon_query(qmp, "sunder-balloon-sweep", arguments, error) : NULL;
+        ? balloon_query(qmp, "sunder-balloon-sweep", arguments,
+                        JSON_NODE_OBJECT, error) : NULL;
     JsonObject *sweep;
 
     if (!begun) {
         return NULL;
     }
-    sweep = sweep_wait(qmp,
-                       json_object_get_int_member(json_node_get_object(begun),
-                                                  "id"), timeout_ms, error);
+    sweep = sweep_wait(qmp, json_object_get_int_member_with_default(
+                           json_node_get_object(begun), "id", 0), timeout_ms,
+                       error);
     if (isatty(STDERR_FILENO)) {
         fputs("\r\033[K", stderr);
     }
@@ -332,7 +348,7 @@ static int balloon_sweep(const char *name, const BalloonOptions *options)
         balloon_print_sweep(stdout, sweep, "");
     }
     state = json_object_get_string_member_with_default(sweep, "state", "");
-    return !strcmp(state, "failed") || !strcmp(state, "cancelled")
+    return !g_strcmp0(state, "failed") || !g_strcmp0(state, "cancelled")
            ? EXIT_REFUSED : 0;
 }
 
