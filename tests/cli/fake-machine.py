@@ -3,7 +3,9 @@
 """A machine for the verbs of `sunder` to ask, without an emulator.
 
   fake-machine.py NAME ANSWERS    ANSWERS is a file of JSON: for each command
-                                  what it returns, or {"error": TEXT}
+                                  what it returns, or {"error": TEXT}; under
+                                  "events", for a command, a list of events
+                                  that come before its reply or after it
 
 It runs until it is killed; the commands that it hears, with their arguments,
 are written to NAME.heard in the folder it was started in.
@@ -45,7 +47,10 @@ def serve(connection, answers, heard):
             heard.write(f'{request["execute"]} '
                         f'{json.dumps(request.get("arguments", {}))}\n')
             heard.flush()
-            stream.write(json.dumps(answer(request, answers)) + '\r\n')
+            events = answers.get('events', {}).get(request['execute'], [])
+            for message in (events[:1] + [answer(request, answers)] +
+                            events[1:]):
+                stream.write(json.dumps(message) + '\r\n')
             stream.flush()
     except (BrokenPipeError, ConnectionResetError):
         pass
@@ -63,6 +68,7 @@ def main(name, answers):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(folder / 'qmp.new'))
     listener.listen()
+    (folder / 'qmp-user.sock').symlink_to('qmp.sock')
     (folder / 'qmp.new').rename(folder / 'qmp.sock')    # who sees it is served
     with open(f'{name}.heard', 'w', encoding='utf-8') as heard:
         while True:

@@ -13,10 +13,20 @@ static guint64 balloon_int(JsonObject *object, const char *member)
                                                             0);
 }
 
+const char *balloon_string(JsonObject *object, const char *member)
+{
+    JsonNode *node = json_object_get_member(object, member);
+    const char *text = node && JSON_NODE_HOLDS_VALUE(node)
+        ? json_node_get_string(node) : NULL;
+
+    return text ? text : "";
+}
+
 static char *balloon_word(JsonObject *object, const char *member)
 {
-    return verb_printable(json_object_get_string_member_with_default(
-                              object, member, "?"));
+    const char *text = balloon_string(object, member);
+
+    return verb_printable(*text ? text : "?");
 }
 
 JsonObject *balloon_object(JsonObject *object, const char *member)
@@ -54,16 +64,15 @@ static void balloon_print_size(FILE *out, JsonObject *object,
 /* When it sweeps, in words */
 static char *balloon_when(JsonObject *info)
 {
-    const char *when = json_object_get_string_member_with_default(info,
-                                                                  "when", "");
+    const char *when = balloon_string(info, "when");
 
-    if (!g_strcmp0(when, "off")) {
+    if (!strcmp(when, "off")) {
         return g_strdup("never sweeps");
     }
-    if (!g_strcmp0(when, "inflate")) {
+    if (!strcmp(when, "inflate")) {
         return g_strdup("sweeps when the driver answers an inflate command");
     }
-    if (!g_strcmp0(when, "manual")) {
+    if (!strcmp(when, "manual")) {
         return g_strdup("sweeps on command");
     }
     return g_strdup_printf("sweeps every %g s",

@@ -347,8 +347,8 @@ static int balloon_sweep(const char *name, const BalloonOptions *options)
     } else {
         balloon_print_sweep(stdout, sweep, "");
     }
-    state = json_object_get_string_member_with_default(sweep, "state", "");
-    return !g_strcmp0(state, "failed") || !g_strcmp0(state, "cancelled")
+    state = balloon_string(sweep, "state");
+    return !strcmp(state, "failed") || !strcmp(state, "cancelled")
            ? EXIT_REFUSED : 0;
 }
 
