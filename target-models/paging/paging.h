@@ -55,8 +55,8 @@
  *
  * Thread safety: paging_hit() and paging_translate() may be called from any
  * number of threads at once, and at the same time as anything else here;
- * hits take no lock.  Everything that writes is serialised inside by a lock of the
- * table, so all functions may be called from any thread, except
+ * hits take no lock.  Everything that writes is serialised inside by a lock
+ * of the table, so all functions may be called from any thread, except
  * paging_table_free() and paging_device_free(), which need all others to
  * have ended.  A reader is a thread within one of these two: memory that
  * readers may still see is given to PagingMemory.retire, and host addresses
@@ -284,6 +284,7 @@ void paging_device_set_context(PagingDevice *device,
  * @shard: less than PAGING_SHARDS; threads that hit at the same time are
  *     best given different ones.  The last one may be shared by any number
  *     of threads; each other belongs to one thread for good.
+ *     PAGING_SHARDS itself: it is not counted.
  *
  * Translates one access.  A fault is not cached.
  *

@@ -13,6 +13,9 @@ static void count(PagingDevice *device, uint64_t iova, unsigned shard)
 {
     Shard *s = &device->shards[shard];
 
+    if (shard == PAGING_SHARDS) {
+        return;
+    }
     if (shard == PAGING_SHARDS - 1) {
         atomic_fetch_add_explicit(&s->translations, 1, memory_order_relaxed);
     } else {

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sunder-iommu: what its files share
+ */
+#ifndef SUNDER_HW_I386_IOMMU_INTERNAL_H
+#define SUNDER_HW_I386_IOMMU_INTERNAL_H
+
+#include "exec/memory.h"
+#include "hw/i386/iommu-hold.h"
+#include "hw/i386/iommu.h"
+#include "hw/pci/pci.h"
+#include "hw/pci/pci_bus.h"
+#include "hw/qdev-core.h"
+#include "qemu/notify.h"
+#include "qemu/queue.h"
+#include "qemu/thread.h"
+#include "qemu/timer.h"
+
+/* A PCI function behind the IOMMU, by the address space that it has. */
+typedef struct IommuClient {
+    SunderIommu *iommu;
+    VTDAddressSpace *as;
+    PagingDevice *paging;
+    uint8_t root_bus;           /* number of the bus, if it is a root bus */
+    /*
+     * What its context was read for: 1, context epoch, requester (bit 48,
+     * bits 47:16, bits 15:0).  Atomic; 0: it has none.
+     */
+    uint64_t context_key;
+    bool faults_disabled;       /* FPD of its context; atomic */
+    bool pass_through;          /* atomic */
+    uint16_t last_requester;    /* that its context was read for */
+    PagingReason reason;        /* why it has no context */
+    FaultPoint *point;          /* NULL: none */
+    char *name;                 /* id or QOM path; NULL: not known yet */
+    uint64_t blocked;           /* by mode or by a rule */
+    uint64_t held_stale;        /* stale at write-back, invalidation done */
+    QLIST_ENTRY(IommuClient) next;
+} IommuClient;
+
+typedef struct IommuLateDma IommuLateDma;
+
+/* An invalidation that a fault holds back. */
+typedef struct IommuDelayed {
+    int64_t due_ns;
+    PagingInvalidation invalidation;
+} IommuDelayed;
+
+/* How far the coarse clock is from going to sleep. */
+enum { CLOCK_STOPPED, CLOCK_IDLE, CLOCK_ACTIVE };
+
+struct SunderIommu {
+    IntelIOMMUState parent_obj;
+
+    SunderIommuMode mode;       /* atomic */
+    bool bounce;                /* atomic */
+    uint32_t loaded_mode;       /* as it travels */
+    char *id;
+    PagingTable *table;
+    MemoryRegion front;
+    MemoryListener memory_listener;
+    DeviceListener device_listener;
+    Notifier machine_done;
+
+    /* The coarse clock of hits, see iommu-clock.c; atomic. */
+    uint64_t now_ns;
+    int clock_state;
+    QEMUTimer *clock_timer;
+
+    uint32_t context_epoch;     /* atomic: context-cache invalidations */
+    QemuMutex lock;
+    QLIST_HEAD(, IommuClient) clients;  /* grows only */
+
+    FaultPoint *invalidation_point;
+    uint64_t invalidations;
+    uint64_t lost;
+    GArray *delayed;            /* of IommuDelayed, by due time */
+    QEMUTimer *delayed_timer;
+    QEMUTimer *sweep_timer;
+    int64_t swept_ns;
+
+    GHashTable *told;           /* pages whose stale DMAs were told */
+    GQueue *reports;            /* IommuReport, to be sent */
+    QEMUBH *report_bh;          /* sends them, and fault events */
+    QLIST_HEAD(, IommuLateDma) late;
+};
+
+/* The parent's own functions. */
+typedef struct IommuParent {
+    IOMMUTLBEntry (*translate)(IOMMUMemoryRegion *iommu, hwaddr address,
+                               IOMMUAccessFlags flag, int index);
+    int (*notify_flag_changed)(IOMMUMemoryRegion *iommu,
+                               IOMMUNotifierFlag before,
+                               IOMMUNotifierFlag after, Error **errp);
+} IommuParent;
+extern IommuParent iommu_parent;
+
+static inline bool iommu_checks(SunderIommu *s)
+{
+    return qatomic_read(&s->mode) != SUNDER_IOMMU_MODE_STOCK;
+}
+
+/* iommu-clock.c: exact virtual time, and what hits take for it. */
+uint64_t iommu_clock_wake(SunderIommu *s);
+void iommu_clock_init(SunderIommu *s);
+
+static inline uint64_t iommu_clock_coarse(SunderIommu *s)
+{
+    if (unlikely(qatomic_read(&s->clock_state) != CLOCK_ACTIVE)) {
+        return iommu_clock_wake(s);
+    }
+    return qatomic_read(&s->now_ns);
+}
+
+/* iommu-translate.c */
+void iommu_translate_init(SunderIommu *s);
+IommuClient *iommu_client(VTDAddressSpace *as);
+/* Mode from property or command; false with @errp: it cannot hold. */
+bool iommu_set_mode(SunderIommu *s, SunderIommuMode mode, Error **errp);
+
+/* iommu-memory.c: guest memory for target-models/paging. */
+PagingTable *iommu_memory_table(SunderIommu *s);
+void iommu_memory_listen(SunderIommu *s);
+
+/* iommu-front.c, iommu-invalidate.c */
+void iommu_front_init(SunderIommu *s);
+void iommu_invalidate_init(SunderIommu *s, Error **errp);
+/*
+ * Asks the rules about an invalidation that the guest wants; true: it is
+ * lost or held back and must not be carried out.
+ */
+bool iommu_invalidate_intercepted(SunderIommu *s,
+                                  const PagingInvalidation *invalidation);
+/* The parent has carried it out: so do we. */
+void iommu_invalidate(SunderIommu *s, const PagingInvalidation *invalidation);
+/* Everything may be different: reset, a loaded state, another root. */
+void iommu_invalidate_everything(SunderIommu *s);
+/* Brings the ledgers up to date. */
+void iommu_sweep_all(SunderIommu *s);
+
+/*
+ * iommu-log.c: records a fault in the fault log, with its interrupt.  Any
+ * thread.
+ */
+void iommu_log_fault(IommuClient *client, uint64_t iova, unsigned access,
+                     PagingReason reason);
+/* Sends the interrupt that could not be sent without the big lock. */
+void iommu_log_send_event(SunderIommu *s);
+
+/* iommu-report.c: tells of a stale DMA.  Any thread. */
+void iommu_report_init(SunderIommu *s);
+void iommu_report_stale(IommuClient *client, uint64_t iova, unsigned access,
+                        const PagingResult *result,
+                        SunderIommuInvalidation invalidation, bool held);
+/* Forgets which pages were told. */
+void iommu_report_reset(SunderIommu *s);
+/* Its id or QOM path; big lock; valid until the device goes. */
+const char *iommu_client_name(IommuClient *client);
+
+/* iommu-point.c: fault points of devices. */
+void iommu_point_init(SunderIommu *s);
+/* Returns: whether a rule refuses the DMA. */
+bool iommu_point_refuses(IommuClient *client, FaultPoint *point,
+                         uint64_t iova, unsigned access);
+/* Drops late DMAs that are to come. */
+void iommu_point_reset(SunderIommu *s);
+
+/* iommu-hold.c: memory that devices map for longer. */
+typedef struct IommuHeld IommuHeld;
+void iommu_hold_enable(SunderIommu *s, bool on);
+/* A device that came while it is on. */
+void iommu_hold_add_device(SunderIommu *s, PCIDevice *device);
+/* The mapping that this thread writes back, or NULL. */
+extern __thread IommuHeld *iommu_held;
+/*
+ * The page of iommu_held that @iova is in, as it was mapped; NULL: not one
+ * of its.
+ */
+const PagingResult *iommu_held_page(const IommuClient *client, uint64_t iova,
+                                    uint64_t *mapped_ns);
+
+#endif

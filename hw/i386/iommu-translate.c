@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sunder-iommu: translation
+ *
+ * The parent's region class has one function that translates; this file's
+ * stands in its place.  It is called in any thread, within RCU.
+ */
+#include "qemu/osdep.h"
+#include "exec/address-spaces.h"
+#include "hw/i386/iommu-internal.h"
+#include "hw/i386/intel_iommu_internal.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+
+IommuParent iommu_parent;
+
+/*
+ * Counters of hits that this thread has to itself; threads beyond
+ * PAGING_SHARDS share the last.
+ */
+static unsigned thread_shard(void)
+{
+    static unsigned n_threads;
+    static __thread unsigned shard;         /* + 1; 0: none yet */
+
+    if (unlikely(!shard)) {
+        shard = MIN(qatomic_fetch_inc(&n_threads), PAGING_SHARDS - 1) + 1;
+    }
+    return shard - 1;
+}
+
+static uint16_t requester(const IommuClient *client)
+{
+    const VTDAddressSpace *as = client->as;
+    const PCIBus *bus = as->bus;
+    uint8_t number = bus->flags & PCI_BUS_IS_ROOT ? client->root_bus :
+                     bus->parent_dev->config[PCI_SECONDARY_BUS];
+
+    return PCI_BUILD_BDF(number, as->devfn);
+}
+
+static uint64_t context_key(const IommuClient *client)
+{
+    return UINT64_C(1) << 48 | requester(client) |
+           (uint64_t)qatomic_read(&client->iommu->context_epoch) << 16;
+}
+
+static IommuClient *client_new(VTDAddressSpace *as)
+{
+    SunderIommu *s = SUNDER_IOMMU(as->iommu_state);
+    IommuClient *client = g_new0(IommuClient, 1);
+
+    client->iommu = s;
+    client->as = as;
+    client->root_bus = pci_bus_is_root(as->bus) ? pci_bus_num(as->bus) : 0;
+    client->paging = paging_device_new(s->table);
+    QLIST_INSERT_HEAD_RCU(&s->clients, client, next);
+    return client;
+}
+
+/*
+ * A region that translates uses no opaque pointer of its own: it leads to
+ * the client.
+ */
+IommuClient *iommu_client(VTDAddressSpace *as)
+{
+    MemoryRegion *mr = MEMORY_REGION(&as->iommu);
+    IommuClient *client = qatomic_load_acquire(&mr->opaque);
+    SunderIommu *s;
+
+    if (likely(client)) {
+        return client;
+    }
+    s = SUNDER_IOMMU(as->iommu_state);
+    QEMU_LOCK_GUARD(&s->lock);
+    if (!mr->opaque) {
+        qatomic_store_release(&mr->opaque, (void *)client_new(as));
+    }
+    return mr->opaque;
+}
+
+/* The context entry, as the context cache holds it until invalidated. */
+static void refresh_context(IommuClient *client)
+{
+    SunderIommu *s = client->iommu;
+    uint64_t key = context_key(client);
+    PagingContext context;
+
+    QEMU_LOCK_GUARD(&s->lock);
+    client->last_requester = key & 0xffff;
+    client->reason = paging_context_read(s->table,
+                                         INTEL_IOMMU_DEVICE(s)->root,
+                                         client->last_requester, &context);
+    qatomic_set(&client->faults_disabled, context.faults_disabled);
+    qatomic_set(&client->pass_through,
+                !client->reason && context.pass_through);
+    paging_device_set_context(client->paging,
+                              client->reason ? NULL : &context);
+    /* What is not there is not cached (CAP.CM is another matter). */
+    qatomic_store_release(&client->context_key, client->reason ? 0 : key);
+}
+
+static void set_entry(IOMMUTLBEntry *entry, hwaddr address,
+                      const PagingResult *result)
+{
+    entry->iova = address & ~result->mask;
+    entry->translated_addr = result->address;
+    entry->addr_mask = result->mask;
+    entry->perm = result->permissions;
+}
+
+static void fault(IommuClient *client, hwaddr address, unsigned access,
+                  PagingReason reason)
+{
+    iommu_log_fault(client, address, access, reason);
+}
+
+static void block(IommuClient *client, hwaddr address, unsigned access,
+                  PagingReason reason)
+{
+    qatomic_inc(&client->blocked);
+    fault(client, address, access, reason);
+}
+
+static SunderIommuInvalidation invalidation(const PagingResult *result)
+{
+    return result->invalidation == PAGING_PENDING ?
+           SUNDER_IOMMU_INVALIDATION_PENDING :
+           SUNDER_IOMMU_INVALIDATION_NEVER;
+}
+
+static void use_stale(IommuClient *client, hwaddr address, unsigned access,
+                      const PagingResult *result, IOMMUTLBEntry *entry)
+{
+    if (paging_table_mode(client->iommu->table) != PAGING_MODE_COHERENT) {
+        iommu_report_stale(client, address, access, result,
+                           invalidation(result), iommu_held);
+    }
+    if (result->action == PAGING_BLOCKED) {
+        block(client, address, access, result->reason);
+    } else {
+        set_entry(entry, address, result);
+    }
+}
+
+/*
+ * A write-back to a page that was invalidated since it was mapped, and that
+ * leads elsewhere (status OK) or nowhere now.
+ */
+static void use_held(IommuClient *client, hwaddr address, unsigned access,
+                     PagingStatus status, PagingResult *now,
+                     IOMMUTLBEntry *entry)
+{
+    PagingMode mode = paging_table_mode(client->iommu->table);
+    uint64_t mapped_ns;
+    const PagingResult *then = iommu_held_page(client, address, &mapped_ns);
+
+    now->old_entry = then->entry;
+    now->new_entry = status == PAGING_OK ? now->entry : 0;
+    now->age_ns = sunder_fault_now_ns() - mapped_ns;
+    now->action = status == PAGING_OK && mode != PAGING_MODE_ENFORCE ?
+                  PAGING_HEALED : PAGING_BLOCKED;
+    qatomic_inc(&client->held_stale);
+    if (mode != PAGING_MODE_COHERENT) {
+        iommu_report_stale(client, address, access, now,
+                           SUNDER_IOMMU_INVALIDATION_DONE, true);
+    }
+    if (now->action == PAGING_BLOCKED) {
+        block(client, address, access,
+              now->reason ? now->reason : PAGING_REASON_WRITE);
+    } else {
+        set_entry(entry, address, now);
+    }
+}
+
+/* Whether the page is another one than when it was mapped for longer. */
+static bool held_differs(IommuClient *client, hwaddr address, PagingStatus status,
+                         const PagingResult *now)
+{
+    uint64_t mapped_ns;
+    const PagingResult *then;
+
+    if (likely(!iommu_held) ||
+        (status != PAGING_OK && status != PAGING_FAULT)) {
+        return false;
+    }
+    then = iommu_held_page(client, address, &mapped_ns);
+    return then && (status == PAGING_FAULT ||
+                    (then->address | (address & then->mask)) !=
+                    (now->address | (address & now->mask)));
+}
+
+static void translate_afresh(IommuClient *client, hwaddr address,
+                             unsigned access, IOMMUTLBEntry *entry)
+{
+    PagingResult result;
+    PagingStatus status =
+        paging_translate(client->paging, address, access,
+                         sunder_fault_now_ns(), thread_shard(), &result);
+
+    if (held_differs(client, address, status, &result)) {
+        use_held(client, address, access, status, &result, entry);
+        return;
+    }
+    switch (status) {
+    case PAGING_OK:
+        set_entry(entry, address, &result);
+        break;
+    case PAGING_STALE:
+        use_stale(client, address, access, &result, entry);
+        break;
+    case PAGING_FAULT:
+        fault(client, address, access, result.reason);
+        break;
+    case PAGING_NO_CONTEXT:
+        fault(client, address, access,
+              client->reason ? client->reason : PAGING_REASON_CONTEXT_ABSENT);
+        break;
+    }
+}
+
+static bool is_parents(SunderIommu *s, const VTDAddressSpace *as)
+{
+    IntelIOMMUState *v = INTEL_IOMMU_DEVICE(s);
+
+    return !iommu_checks(s) || !v->dmar_enabled || v->root_scalable ||
+           as->pasid != PCI_NO_PASID;
+}
+
+static IOMMUTLBEntry translate(IOMMUMemoryRegion *region, hwaddr address,
+                               IOMMUAccessFlags flag, int index)
+{
+    VTDAddressSpace *as = container_of(region, VTDAddressSpace, iommu);
+    SunderIommu *s = container_of(as->iommu_state, SunderIommu, parent_obj);
+    unsigned access = flag & IOMMU_WO ? PAGING_WRITE : PAGING_READ;
+    IOMMUTLBEntry entry = { .target_as = &address_space_memory };
+    IommuClient *client = iommu_client(as);
+    FaultPoint *point = qatomic_read(&client->point);
+    PagingResult result;
+
+    if (unlikely(point && fault_point_armed(point)) &&
+        iommu_point_refuses(client, point, address, access)) {
+        return entry;
+    }
+    if (unlikely(is_parents(s, as))) {
+        return iommu_parent.translate(region, address, flag, index);
+    }
+    if (unlikely(qatomic_load_acquire(&client->context_key) !=
+                 context_key(client))) {
+        refresh_context(client);
+    }
+    if (likely(!iommu_held) &&
+        likely(paging_hit(client->paging, address, access,
+                          iommu_clock_coarse(s), thread_shard(),
+                          &result))) {
+        set_entry(&entry, address, &result);
+        return entry;
+    }
+    if (qatomic_read(&client->pass_through)) {
+        return iommu_parent.translate(region, address, flag, index);
+    }
+    translate_afresh(client, address, access, &entry);
+    return entry;
+}
+
+static const char *notified_device(const VTDAddressSpace *as)
+{
+    return iommu_client_name(iommu_client((VTDAddressSpace *)as));
+}
+
+/*
+ * Who is notified keeps translations of its own and does DMA without us:
+ * vfio-pci (MAP) and vhost (UNMAP).
+ */
+static int notify_flag_changed(IOMMUMemoryRegion *region,
+                               IOMMUNotifierFlag before,
+                               IOMMUNotifierFlag after, Error **errp)
+{
+    VTDAddressSpace *as = container_of(region, VTDAddressSpace, iommu);
+    SunderIommu *s = SUNDER_IOMMU(as->iommu_state);
+
+    if (iommu_checks(s) && after != IOMMU_NOTIFIER_NONE) {
+        error_setg(errp, "%s: device %s does DMA without QEMU (vfio, vhost), "
+                   "which mode %s cannot check: use mode=stock, or vhost=off",
+                   s->id, notified_device(as),
+                   SunderIommuMode_str(qatomic_read(&s->mode)));
+        return -ENOTSUP;
+    }
+    return iommu_parent.notify_flag_changed(region, before, after, errp);
+}
+
+static PagingMode paging_mode(SunderIommuMode mode)
+{
+    switch (mode) {
+    case SUNDER_IOMMU_MODE_ENFORCE:
+        return PAGING_MODE_ENFORCE;
+    case SUNDER_IOMMU_MODE_COHERENT:
+        return PAGING_MODE_COHERENT;
+    default:
+        return PAGING_MODE_REPORT;
+    }
+}
+
+static bool may_check(SunderIommu *s, SunderIommuMode mode, Error **errp)
+{
+    IntelIOMMUState *v = INTEL_IOMMU_DEVICE(s);
+    VTDAddressSpace *as = QLIST_FIRST(&v->vtd_as_with_notifiers);
+
+    if (v->scalable_mode) {
+        error_setg(errp, "%s: mode %s checks legacy mode only: use "
+                   "mode=stock with x-scalable-mode=on", s->id,
+                   SunderIommuMode_str(mode));
+        return false;
+    }
+    if (as) {
+        error_setg(errp, "%s: mode %s cannot hold: device %s does DMA "
+                   "without QEMU (vfio, vhost)", s->id,
+                   SunderIommuMode_str(mode), notified_device(as));
+        return false;
+    }
+    return true;
+}
+
+/* Between stock and the others nothing cached is taken along. */
+bool iommu_set_mode(SunderIommu *s, SunderIommuMode mode, Error **errp)
+{
+    IntelIOMMUState *v = INTEL_IOMMU_DEVICE(s);
+    bool stock = mode == SUNDER_IOMMU_MODE_STOCK;
+
+    if (!stock && !may_check(s, mode, errp)) {
+        return false;
+    }
+    paging_table_set_mode(s->table, paging_mode(mode));
+    if (stock == iommu_checks(s)) {
+        WITH_QEMU_LOCK_GUARD(&v->iommu_lock) {
+            g_hash_table_remove_all(v->iotlb);
+        }
+        qatomic_set(&s->mode, mode);
+        iommu_invalidate_everything(s);
+    }
+    qatomic_set(&s->mode, mode);
+    return true;
+}
+
+void iommu_translate_init(SunderIommu *s)
+{
+    IOMMUMemoryRegionClass *class = IOMMU_MEMORY_REGION_CLASS(
+        object_class_by_name(TYPE_INTEL_IOMMU_MEMORY_REGION));
+
+    if (!iommu_parent.translate) {
+        iommu_parent.translate = class->translate;
+        iommu_parent.notify_flag_changed = class->notify_flag_changed;
+    }
+    class->translate = translate;
+    class->notify_flag_changed = notify_flag_changed;
+}
