@@ -226,6 +226,7 @@ bool scenario_migrate(ScenarioRun *run, GError **error)
         g_prefix_error(error, "migrate: cannot save the machine: ");
         return false;
     }
+    scenario_turn(run, 0, NULL);    /* what happened because of it */
     scenario_keep_logs(run);
     scenario_keep_console(run);
     g_clear_pointer(&run->machine, machine_free);
