@@ -176,7 +176,7 @@ void mac_port_reset_stats(MacPort *port)
     memset(&port->stats, 0, sizeof(port->stats));
 }
 
-void mac_port_set_link(MacPort *port, const MacLink *link)
+void mac_port_set_link(MacPort *port, const MacLink *link, uint64_t now_ns)
 {
     if (port->link.up == link->up &&
         port->link.full_duplex == link->full_duplex &&
@@ -189,7 +189,7 @@ void mac_port_set_link(MacPort *port, const MacLink *link)
         MacClient *client = port->clients[i];
 
         if (client && client->ops->link_changed) {
-            client->ops->link_changed(client->opaque, &port->link);
+            client->ops->link_changed(client->opaque, &port->link, now_ns);
         }
     }
     /* what waited for room will be dropped, which is room enough */

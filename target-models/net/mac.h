@@ -108,7 +108,8 @@ typedef struct MacClientOps {
     void (*resume)(void *opaque);
     /* Packets of this port have reached the wire. */
     void (*completed)(void *opaque);
-    void (*link_changed)(void *opaque, const MacLink *link);
+    void (*link_changed)(void *opaque, const MacLink *link,
+                         uint64_t now_ns);
     /* The port is withdrawn; the client is detached and freed after. */
     void (*withdrawn)(void *opaque);
 } MacClientOps;
@@ -222,7 +223,7 @@ unsigned mac_port_clients(const MacPort *port);
 void mac_port_reset_stats(MacPort *port);
 
 /* Tells the clients when something changed. */
-void mac_port_set_link(MacPort *port, const MacLink *link);
+void mac_port_set_link(MacPort *port, const MacLink *link, uint64_t now_ns);
 
 /*
  * mac_port_receive:

@@ -94,7 +94,7 @@ static double measure(unsigned length, Counter *counter)
     MacFilter filter;
     double best = 1e30;
 
-    mac_port_set_link(port, &(MacLink){ true, true, 10000 });
+    mac_port_set_link(port, &(MacLink){ true, true, 10000 }, 0);
     mac_filter_init(&filter, UINT64_C(0x525400000001));
     g_assert_nonnull(mac_client_attach(port, &filter, NULL, &client, counter,
                                        NULL));

@@ -121,7 +121,8 @@ void wire_init(TestWire *wire, MacService *service, const char *name)
 
 void wire_link(TestWire *wire, bool up)
 {
-    mac_port_set_link(wire->port, &(MacLink){ up, true, 1000 });
+    mac_port_set_link(wire->port, &(MacLink){ up, true, 1000 },
+                      wire->now_ns);
 }
 
 void wire_clear(TestWire *wire)
@@ -179,7 +180,8 @@ static void client_completed(void *opaque)
     ((TestClient *)opaque)->completed++;
 }
 
-static void client_link_changed(void *opaque, const MacLink *link)
+static void client_link_changed(void *opaque, const MacLink *link,
+                                uint64_t now_ns)
 {
     ((TestClient *)opaque)->links++;
     ((TestClient *)opaque)->link = *link;

@@ -32,6 +32,7 @@ typedef struct TestWire {
     bool has_room_op;           /* what space() says: room, or one */
     uint64_t in_flight;
     bool queues;                /* packets taken stay in flight */
+    uint64_t now_ns;            /* time of wire_link() */
     GArray *sent;               /* of uint64_t: number in the opaque */
     GArray *calls;              /* of unsigned: packets in each call */
 } TestWire;
