@@ -18,6 +18,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "hw/trace.h"
+#include "target-models/sweep/sweep.h"
 
 /* How long pages wait for the rest of their super page, in host time. */
 #define GIVE_DELAY_MS 20
@@ -254,33 +255,38 @@ static size_t read_pfns(const VirtQueueElement *e, size_t skip,
 /*
  * A request may be as long as a driver likes, and one descriptor may name the
  * same memory over and over: more pages than the machine has need no look.
+ * With @lie, pages from number *lie on take the place of the driver's.
  */
 static void foreach_page(SunderBalloon *b, const VirtQueueElement *e,
-                         RamFunc *func)
+                         const uint32_t *lie, RamFunc *func)
 {
     g_autofree uint32_t *pfns = g_new(uint32_t, SLICE);
-    g_autofree BalloonRun *runs = g_new(BalloonRun, SLICE);
+    g_autofree SweepPfnRun *runs = g_new(SweepPfnRun, SLICE);
     size_t limit = sunder_balloon_memory() >> BALLOON_PAGE_SHIFT;
     size_t n;
 
     for (size_t done = 0; done < limit; done += n) {
-        size_t n_runs;
+        unsigned n_runs;
 
         n = read_pfns(e, done, pfns);
         if (n == 0) {
             return;
         }
-        n_runs = balloon_runs_from_pfns(pfns, n, runs);
+        for (size_t i = 0; lie && i < n; i++) {
+            pfns[i] = *lie + done + i;
+        }
+        n_runs = sweep_pfns_coalesce(pfns, n, runs, NULL);
         trace_sunder_balloon_request(b->id, n, n_runs);
-        for (size_t i = 0; i < n_runs; i++) {
-            foreach_ram(b, runs[i], func);
+        for (unsigned i = 0; i < n_runs; i++) {
+            foreach_ram(b, (BalloonRun){ runs[i].first, runs[i].count },
+                        func);
         }
     }
     qemu_log_mask(LOG_GUEST_ERROR, "%s: request with more pages than the "
                   "machine has; ignoring the rest\n", b->id);
 }
 
-static void answer(SunderBalloon *b, VirtQueue *vq, VirtQueueElement *e)
+void balloon_answer(SunderBalloon *b, VirtQueue *vq, VirtQueueElement *e)
 {
     virtqueue_push(vq, e, 0);
     virtio_notify(VIRTIO_DEVICE(b), vq);
@@ -289,7 +295,10 @@ static void answer(SunderBalloon *b, VirtQueue *vq, VirtQueueElement *e)
 
 static void inflate(SunderBalloon *b, VirtQueueElement *e)
 {
-    foreach_page(b, e, add_part);
+    uint32_t first;
+    bool lies = balloon_fault_lies(b, &first);
+
+    foreach_page(b, e, lies ? &first : NULL, add_part);
     give_requested(b);
 }
 
@@ -298,9 +307,11 @@ void balloon_handle_inflate(VirtIODevice *vdev, VirtQueue *vq)
     SunderBalloon *b = SUNDER_BALLOON(vdev);
     VirtQueueElement *e;
 
-    while ((e = virtqueue_pop(vq, sizeof(*e)))) {
+    while (!b->waiting && (e = virtqueue_pop(vq, sizeof(*e)))) {
         inflate(b, e);
-        answer(b, vq, e);
+        if (!balloon_sweep_keep(b, e)) {
+            balloon_answer(b, vq, e);
+        }
     }
 }
 
@@ -310,8 +321,8 @@ void balloon_handle_deflate(VirtIODevice *vdev, VirtQueue *vq)
     VirtQueueElement *e;
 
     while ((e = virtqueue_pop(vq, sizeof(*e)))) {
-        foreach_page(b, e, remove_part);
-        answer(b, vq, e);
+        foreach_page(b, e, NULL, remove_part);
+        balloon_answer(b, vq, e);
     }
 }
 
@@ -354,7 +365,7 @@ void balloon_handle_report(VirtIODevice *vdev, VirtQueue *vq)
             }
         }
         trace_sunder_balloon_report(b->id, e->in_num, b->poison);
-        answer(b, vq, e);
+        balloon_answer(b, vq, e);
     }
 }
 

@@ -73,6 +73,8 @@ const VMStateDescription vmstate_sunder_balloon_device = {
         VMSTATE_UINT32(shown, SunderBalloon),
         VMSTATE_UINT32(actual, SunderBalloon),
         VMSTATE_UINT32(poison, SunderBalloon),
+        VMSTATE_BOOL(withheld, SunderBalloon),
+        VMSTATE_BOOL(sweep_wanted, SunderBalloon),
         VMSTATE_UINT64_ARRAY(stats, SunderBalloon, VIRTIO_BALLOON_S_NR),
         VMSTATE_INT64(stats_updated_s, SunderBalloon),
         VMSTATE_UINT32(stats_interval_s, SunderBalloon),
@@ -86,10 +88,18 @@ const VMStateDescription vmstate_sunder_balloon_device = {
     },
 };
 
+/* Before the queues are saved. */
+static int balloon_pre_save(void *opaque)
+{
+    balloon_sweep_pre_save(opaque);
+    return 0;
+}
+
 const VMStateDescription vmstate_sunder_balloon = {
     .name = "sunder-balloon",
     .version_id = 1,
     .minimum_version_id = 1,
+    .pre_save = balloon_pre_save,
     .fields = (const VMStateField[]) {
         VMSTATE_VIRTIO_DEVICE,
         VMSTATE_END_OF_LIST()

@@ -2,6 +2,7 @@
 /* sunder-balloon: the virtio device. */
 #include "qemu/osdep.h"
 #include "hw/boards.h"
+#include "hw/core/qdev-prop-internal.h"
 #include "hw/qdev-properties.h"
 #include "hw/virtio/balloon.h"
 #include "hw/virtio/virtio-bus.h"
@@ -45,8 +46,9 @@ static uint64_t kept(uint32_t pages)
     return memory - MIN(memory, to_bytes(pages));
 }
 
-static void show_target(SunderBalloon *b)
+void balloon_show_target(SunderBalloon *b)
 {
+    b->withheld = false;
     b->shown = b->target;
     virtio_notify_config(VIRTIO_DEVICE(b));
 }
@@ -59,7 +61,11 @@ static void set_target(void *opaque, ram_addr_t keep)
 
     b->target = (memory - MIN(keep, memory)) >> BALLOON_PAGE_SHIFT;
     trace_sunder_balloon_target(b->id, b->target, b->actual);
-    show_target(b);
+    balloon_sweep_command(b, b->target > b->actual);
+    b->withheld = balloon_fault_withholds(b);
+    if (!b->withheld) {
+        balloon_show_target(b);
+    }
 }
 
 /* QMP query-balloon. */
@@ -132,9 +138,11 @@ static void balloon_set_status(VirtIODevice *vdev, uint8_t status)
 
     if (!vdev->vm_running) {
         balloon_stats_stop(b);
+        balloon_sweep_stop(b);
         balloon_give_held(b);
     } else if (status & VIRTIO_CONFIG_S_DRIVER_OK) {
         balloon_stats_resume(b);
+        qemu_bh_schedule(b->request_bh);
     }
 }
 
@@ -145,6 +153,8 @@ static void balloon_queue_reset(VirtIODevice *vdev, uint32_t index)
 
     if (virtio_get_queue(vdev, index) == b->stats_vq) {
         balloon_stats_detach(b);
+    } else if (virtio_get_queue(vdev, index) == b->inflate_vq) {
+        balloon_sweep_detach(b);
     }
 }
 
@@ -157,6 +167,7 @@ static void balloon_reset(VirtIODevice *vdev)
     SunderBalloon *b = SUNDER_BALLOON(vdev);
 
     balloon_stats_detach(b);
+    balloon_sweep_detach(b);
     balloon_request_reset(b);
     b->poison = 0;
 }
@@ -165,6 +176,7 @@ static void balloon_reset_hold(Object *obj, ResetType type)
 {
     if (type != RESET_TYPE_WAKEUP) {
         balloon_stats_clear(SUNDER_BALLOON(obj));
+        balloon_sweep_forget(SUNDER_BALLOON(obj));
     }
 }
 
@@ -191,17 +203,36 @@ static char *balloon_id(DeviceState *dev)
     return g_strdup(dev->id ?: proxy->id ?: "balloon0");
 }
 
+/* What needs no virtio device yet, and may fail. */
+static bool realize_parts(SunderBalloon *b, Error **errp)
+{
+    if (!balloon_fault_realize(b, errp)) {
+        return false;
+    }
+    if (!balloon_sweep_realize(b, errp)) {
+        balloon_fault_unrealize(b);
+        return false;
+    }
+    return true;
+}
+
 static void balloon_realize(DeviceState *dev, Error **errp)
 {
     SunderBalloon *b = SUNDER_BALLOON(dev);
 
+    b->id = balloon_id(dev);
     if (qemu_add_balloon_handler(set_target, describe, b) < 0) {
         error_setg(errp, "%s: this machine has a balloon already, and its "
                    "memory can be in one balloon only; remove one of them",
-                   dev->id ?: TYPE_SUNDER_BALLOON);
+                   b->id);
+        g_clear_pointer(&b->id, g_free);
         return;
     }
-    b->id = balloon_id(dev);
+    if (!realize_parts(b, errp)) {
+        qemu_remove_balloon_handler(b);
+        g_clear_pointer(&b->id, g_free);
+        return;
+    }
     virtio_init(VIRTIO_DEVICE(dev), VIRTIO_ID_BALLOON, config_size(b));
     add_queues(b);
     balloon_request_realize(b);
@@ -216,8 +247,10 @@ static void balloon_unrealize(DeviceState *dev)
 
     the_balloon = NULL;
     qemu_remove_balloon_handler(b);
+    balloon_sweep_unrealize(b);
     balloon_stats_unrealize(b);
     balloon_request_unrealize(b);
+    balloon_fault_unrealize(b);
     virtio_delete_queue(b->inflate_vq);
     virtio_delete_queue(b->deflate_vq);
     virtio_delete_queue(b->stats_vq);
@@ -228,6 +261,15 @@ static void balloon_unrealize(DeviceState *dev)
     g_clear_pointer(&b->id, g_free);
 }
 
+static const PropertyInfo prop_sweep_when = {
+    .type = "SunderSweepWhen",
+    .description = "off, inflate, manual or periodic",
+    .enum_table = &SunderSweepWhen_lookup,
+    .get = qdev_propinfo_get_enum,
+    .set = qdev_propinfo_set_enum,
+    .set_default_value = qdev_propinfo_set_default_value_enum,
+};
+
 static const Property balloon_properties[] = {
     DEFINE_PROP_BIT("must-tell-host", SunderBalloon, host_features,
                     VIRTIO_BALLOON_F_MUST_TELL_HOST, true),
@@ -237,6 +279,16 @@ static const Property balloon_properties[] = {
                     VIRTIO_BALLOON_F_PAGE_POISON, true),
     DEFINE_PROP_BIT("free-page-reporting", SunderBalloon, host_features,
                     VIRTIO_BALLOON_F_REPORTING, false),
+    DEFINE_PROP_SIGNED("sweep", SunderBalloon, when,
+                       SUNDER_SWEEP_WHEN_INFLATE, prop_sweep_when,
+                       SunderSweepWhen),
+    DEFINE_PROP_UINT32("sweep-period", SunderBalloon, period_ms, 10000),
+    DEFINE_PROP_UINT32("sweep-hold", SunderBalloon, hold_ms, 1000),
+    DEFINE_PROP_UINT64("sweep-pattern", SunderBalloon, pattern, 0),
+    DEFINE_PROP_SIZE("sweep-min-run", SunderBalloon, min_run, 0),
+    DEFINE_PROP_BOOL("sweep-credit", SunderBalloon, credit, false),
+    DEFINE_PROP_BOOL("sweep-hugetlb", SunderBalloon, hugetlb, false),
+    DEFINE_PROP_STRING("sweep-guard", SunderBalloon, guard_name),
 };
 
 static void balloon_class_init(ObjectClass *class, void *data)

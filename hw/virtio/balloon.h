@@ -34,6 +34,7 @@
 #include "qapi/qapi-types-sunder.h"
 #include "standard-headers/linux/virtio_balloon.h"
 #include "hw/fault/fault.h"
+#include "hw/mem/sweeper.h"
 #include "target-models/balloon/balloon.h"
 
 #define TYPE_SUNDER_BALLOON "sunder-balloon-device"
@@ -51,6 +52,15 @@ struct SunderBalloon {
 
     /* properties */
     uint32_t host_features;
+    SunderSweepWhen when;
+    uint32_t period_ms;
+    uint32_t hold_ms;
+    uint64_t pattern;
+    uint64_t min_run;           /* bytes */
+    bool credit;
+    bool hugetlb;
+    char *guard_name;
+    SunderSweepGuard guard;
 
     VirtQueue *inflate_vq;
     VirtQueue *deflate_vq;
@@ -62,6 +72,7 @@ struct SunderBalloon {
     uint32_t shown;             /* num_pages as the driver reads it */
     uint32_t actual;            /* as the driver says */
     uint32_t poison;            /* poison_val */
+    bool withheld;              /* the driver was not shown the target */
 
     /* balloon-request.c */
     BalloonPages *pages;
@@ -76,6 +87,18 @@ struct SunderBalloon {
     VirtQueueElement *stats_element;
     bool stats_read;            /* the buffer in the queue is known already */
     QEMUTimer *stats_timer;
+
+    /* balloon-sweep.c */
+    SunderSweeper *sweeper;
+    bool sweep_wanted;          /* by the next inflate request */
+    VirtQueueElement *waiting;
+    QEMUBH *start_bh;
+    QEMUBH *request_bh;
+    QEMUTimer *hold_timer;
+    QEMUTimer *period_timer;
+
+    FaultPoint *sweep_point;
+    FaultPoint *driver_point;
 };
 
 /* The machine's balloon; NULL when there is none. */
@@ -83,6 +106,9 @@ SunderBalloon *sunder_balloon(void);
 
 /* Bytes of memory that the balloon can ask for. */
 uint64_t sunder_balloon_memory(void);
+
+/* The driver sees the target, in num_pages. */
+void balloon_show_target(SunderBalloon *b);
 
 /* --- balloon-request.c: inflate, deflate, report ----------------------- */
 
@@ -93,6 +119,9 @@ void balloon_request_unrealize(SunderBalloon *b);
 void balloon_handle_inflate(VirtIODevice *vdev, VirtQueue *vq);
 void balloon_handle_deflate(VirtIODevice *vdev, VirtQueue *vq);
 void balloon_handle_report(VirtIODevice *vdev, VirtQueue *vq);
+
+/* Answers a request and frees it. */
+void balloon_answer(SunderBalloon *b, VirtQueue *vq, VirtQueueElement *e);
 
 /* Give back what is held, single pages too. */
 void balloon_give_held(SunderBalloon *b);
@@ -105,6 +134,59 @@ void balloon_request_reset(SunderBalloon *b);
  * stands in the way.
  */
 bool balloon_may_discard(Error **errp);
+
+/* --- balloon-sweep.c --------------------------------------------------- */
+
+/*
+ * Linux reports a task as hung that waits for 120 s, and holds a lock
+ * meanwhile that it needs to get memory out of the balloon.
+ */
+#define BALLOON_HOLD_MAX_MS 60000
+
+bool balloon_sweep_realize(SunderBalloon *b, Error **errp);
+void balloon_sweep_unrealize(SunderBalloon *b);
+
+/* A target was set: one above what the driver has (@inflate) or not. */
+void balloon_sweep_command(SunderBalloon *b, bool inflate);
+
+/*
+ * Whether @e, whose pages are in the account, waits for a sweep; the answer
+ * comes by itself then.
+ */
+bool balloon_sweep_keep(SunderBalloon *b, VirtQueueElement *e);
+
+/* A request as the properties say: of a command, for all and without limit. */
+SunderSweepRequest balloon_sweep_request(SunderBalloon *b);
+
+/* Starts a sweep; SUNDER_BALLOON_SWEPT tells of its end. */
+bool balloon_sweep_start(SunderBalloon *b, SunderSweepRequest *request,
+                         Error **errp);
+
+/* The machine stops: the sweep is cancelled, the request answered. */
+void balloon_sweep_stop(SunderBalloon *b);
+
+/* The same just before the state is saved. */
+void balloon_sweep_pre_save(SunderBalloon *b);
+
+/* The driver forgets the request. */
+void balloon_sweep_detach(SunderBalloon *b);
+
+/* The machine's reset: what was taken is nobody's any more. */
+void balloon_sweep_forget(SunderBalloon *b);
+
+/* --- balloon-fault.c --------------------------------------------------- */
+
+bool balloon_fault_realize(SunderBalloon *b, Error **errp);
+void balloon_fault_unrealize(SunderBalloon *b);
+
+/* A sweep starts: what its rules do to it. */
+void balloon_fault_sweep(SunderBalloon *b, SunderSweepRequest *request);
+
+/* A target was set: whether the driver does not see it. */
+bool balloon_fault_withholds(SunderBalloon *b);
+
+/* An inflate request: whether it names the pages from *first on instead. */
+bool balloon_fault_lies(SunderBalloon *b, uint32_t *first);
 
 /* --- balloon-stats.c --------------------------------------------------- */
 

@@ -5,8 +5,8 @@
  * Which guest pages the driver has put into its balloon, and which of them
  * are still to be given back to the host.  The device asks in pages of
  * 4 KiB, one by one and in any order; the host gives memory back best in
- * whole super pages, and huge pages not at all otherwise.  So requests are
- * sorted into runs, and what does not fill a super page is held for a while.
+ * whole super pages, and huge pages not at all otherwise.  So what does not
+ * fill a super page is held for a while.
  *
  * Concepts:
  *
@@ -18,8 +18,7 @@
  *   that the host has it back.  Taking it out of the balloon ends both.
  *
  * The numbers are the guest's; the caller adds only pages that exist, which
- * bounds the memory used here to 1/16384 of the guest's (136 bytes for each
- * super page, at worst as many for each page that stands alone).
+ * bounds the memory used here to less than 200 bytes for each super page.
  *
  * Not thread safe; the caller serialises.
  */
@@ -40,18 +39,6 @@ typedef struct BalloonRun {
     uint64_t first;
     uint64_t count;
 } BalloonRun;
-
-/*
- * balloon_runs_from_pfns:
- * @pfns: page numbers in the host's byte order; sorted on return
- * @n: how many
- * @runs: room for @n runs
- *
- * Sorts page numbers and joins neighbours; one named twice counts once.
- *
- * Returns: the number of runs, which are in order and do not touch.
- */
-size_t balloon_runs_from_pfns(uint32_t *pfns, size_t n, BalloonRun *runs);
 
 typedef struct BalloonPages BalloonPages;
 

@@ -1,0 +1,740 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sunder-balloon: sweeps, what starts them, and what they leave behind. */
+#include "qemu/osdep.h"
+#include "balloon-driver.h"
+#include "qapi/error.h"
+#include "qobject/qjson.h"
+#include "qobject/qlist.h"
+
+#define AREA       (32 * MiB)
+#define AREA_BYTES (32 * MiB)
+#define SUPER_PAGE (2 * MiB)
+
+#define MEMFD "-object memory-backend-memfd,id=m,size=128M,share=on " \
+              "-machine memory-backend=m"
+#define HUGE  "-object memory-backend-memfd,id=m,size=128M,share=on," \
+              "hugetlb=on -machine memory-backend=m"
+
+/* Zeroes that are really there: the host has pages for them. */
+static void make_zero_area(QBalloon *b)
+{
+    qballoon_fill(b, AREA, AREA_BYTES, 0x5a);
+    qballoon_fill(b, AREA, AREA_BYTES, 0);
+}
+
+static uint64_t number(QDict *sweep, const char *key)
+{
+    return qdict_get_int(sweep, key);
+}
+
+static void expect_text(QDict *sweep, const char *key, const char *expected)
+{
+    g_assert_cmpstr(qdict_get_try_str(sweep, key), ==, expected);
+}
+
+static void expect_state(QDict *sweep, const char *expected)
+{
+    if (!g_str_equal(qdict_get_str(sweep, "state"), expected)) {
+        g_test_message("error: %s", qdict_get_try_str(sweep, "error"));
+    }
+    expect_text(sweep, "state", expected);
+}
+
+static void post_one(QBalloon *b, unsigned queue, uint64_t address)
+{
+    uint32_t pfn = address / 4096;
+
+    qballoon_post_pfns(b, queue, &pfn, 1);
+}
+
+static void add_rule(QBalloon *b, const char *id, const char *point,
+                     const char *outcome, const char *more)
+{
+    g_autofree char *text = g_strdup_printf(
+        "{ 'id': '%s', 'point': '%s', 'outcome': '%s' %s }", id, point,
+        outcome, more);
+    QObject *arguments = qobject_from_json(text, &error_abort);
+
+    qtest_qmp_assert_success(b->qts, "{ 'execute': 'sunder-fault-add',"
+                             "  'arguments': %p }", arguments);
+}
+
+static void remove_rule(QBalloon *b, const char *id)
+{
+    qtest_qmp_assert_success(b->qts, "{ 'execute': 'sunder-fault-remove',"
+                             "  'arguments': { 'id': %s } }", id);
+}
+
+/* The bytes of the page-mapping list that lie in the area. */
+static uint64_t mapped(QBalloon *b, const char *key)
+{
+    QDict *answer = qtest_qmp(b->qts,
+                              "{ 'execute': 'query-sunder-balloon-map' }");
+    QList *list = qdict_get_qlist(answer, "return");
+    uint64_t sum = 0;
+    QListEntry *entry;
+
+    QLIST_FOREACH_ENTRY(list, entry) {
+        QDict *mapping = qobject_to(QDict, qlist_entry_obj(entry));
+        uint64_t address = qdict_get_try_int(mapping, "address", 0);
+
+        if (address >= AREA && address < AREA + AREA_BYTES) {
+            sum += qdict_get_int(mapping, key);
+        }
+    }
+    qobject_unref(answer);
+    return sum;
+}
+
+static void check_sweep_takes_zeroes(const char *options, const char *more)
+{
+    g_autofree char *properties = g_strdup_printf(",sweep=manual%s", more);
+    QBalloon b;
+    QDict *sweep;
+    uint64_t before;
+
+    qballoon_machine(&b, properties, options);
+    make_zero_area(&b);
+    qballoon_fill(&b, AREA + SUPER_PAGE, 4096, 0x5a);
+    before = qballoon_resident(&b);
+    sweep = qballoon_sweep(&b, "");
+    expect_state(sweep, "completed");
+    expect_text(sweep, "cause", "command");
+    g_assert_cmpint(number(sweep, "taken"), >=, AREA_BYTES - SUPER_PAGE);
+    g_assert_cmpint(number(sweep, "matching"), >=, number(sweep, "taken"));
+    g_assert_cmpint(number(sweep, "super-pages"), >=,
+                    AREA_BYTES / SUPER_PAGE - 1);
+    g_assert_cmpint(qballoon_resident(&b), <=,
+                    before - (AREA_BYTES - SUPER_PAGE));
+    g_assert_cmpint(mapped(&b, "length"), >=, AREA_BYTES - SUPER_PAGE);
+    g_assert_cmpint(qballoon_number(&b, "swept"), ==, number(sweep, "taken"));
+    g_assert_cmphex(qtest_readb(b.qts, AREA + SUPER_PAGE), ==, 0x5a);
+    g_assert_cmphex(qtest_readb(b.qts, AREA + SUPER_PAGE + 4095), ==, 0x5a);
+    qobject_unref(sweep);
+    qballoon_end(&b);
+}
+
+static void test_command_sweeps_anonymous_memory(void)
+{
+    check_sweep_takes_zeroes("", "");
+}
+
+static void test_command_sweeps_shared_memory(void)
+{
+    check_sweep_takes_zeroes(MEMFD, "");
+}
+
+static void test_move_engine(void)
+{
+    check_sweep_takes_zeroes("", ",sweep-guard=move");
+}
+
+static void test_pause_engine(void)
+{
+    check_sweep_takes_zeroes("", ",sweep-guard=pause");
+}
+
+static bool host_has_huge_pages(unsigned wanted)
+{
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents("/sys/kernel/mm/hugepages/hugepages-2048kB/"
+                               "free_hugepages", &text, NULL, NULL) &&
+           atoi(text) >= wanted;
+}
+
+static void test_command_sweeps_huge_pages(void)
+{
+    if (!host_has_huge_pages(BALLOON_MEMORY / SUPER_PAGE)) {
+        g_test_skip("this host has no 64 free huge pages of 2 MiB");
+        return;
+    }
+    check_sweep_takes_zeroes(HUGE, ",sweep-hugetlb=on");
+}
+
+static void test_huge_pages_are_skipped_unless_asked_for(void)
+{
+    QBalloon b;
+    QDict *sweep;
+
+    if (!host_has_huge_pages(BALLOON_MEMORY / SUPER_PAGE)) {
+        g_test_skip("this host has no 64 free huge pages of 2 MiB");
+        return;
+    }
+    qballoon_machine(&b, ",sweep=manual", HUGE);
+    make_zero_area(&b);
+    sweep = qballoon_sweep(&b, "");
+    g_assert_cmpint(number(sweep, "taken"), ==, 0);
+    g_assert_cmpint(number(sweep, "skipped"), >, 0);
+    qobject_unref(sweep);
+    qballoon_end(&b);
+}
+
+static void test_count_takes_nothing(void)
+{
+    QBalloon b;
+    QDict *sweep;
+    uint64_t before;
+
+    qballoon_machine(&b, ",sweep=manual", "");
+    make_zero_area(&b);
+    before = qballoon_resident(&b);
+    sweep = qballoon_sweep(&b, "'mode': 'count'");
+    expect_state(sweep, "completed");
+    g_assert_cmpint(number(sweep, "matching"), >=, AREA_BYTES);
+    g_assert_cmpint(number(sweep, "taken"), ==, 0);
+    g_assert_cmpint(qballoon_resident(&b), >=, before);
+    g_assert_cmpint(mapped(&b, "length"), ==, 0);
+    qobject_unref(sweep);
+    qballoon_end(&b);
+}
+
+static void test_limit(void)
+{
+    QBalloon b;
+    QDict *sweep;
+
+    qballoon_machine(&b, ",sweep=manual", "");
+    make_zero_area(&b);
+    sweep = qballoon_sweep(&b, "'limit': 8388608");
+    expect_state(sweep, "completed");
+    g_assert_cmpint(number(sweep, "taken"), >, 0);
+    g_assert_cmpint(number(sweep, "taken"), <=, 8 * MiB);
+    qobject_unref(sweep);
+    qballoon_end(&b);
+}
+
+static void test_super_pages_only(void)
+{
+    QBalloon b;
+    QDict *sweep;
+
+    qballoon_machine(&b, ",sweep=manual", "");
+    make_zero_area(&b);
+    qballoon_fill(&b, AREA + SUPER_PAGE + 4096, 1, 1);
+    sweep = qballoon_sweep(&b, "'mode': 'super-pages'");
+    g_assert_cmpint(number(sweep, "pages"), ==, 0);
+    g_assert_cmpint(mapped(&b, "length"), ==, AREA_BYTES - SUPER_PAGE);
+    qobject_unref(sweep);
+    qballoon_end(&b);
+}
+
+/* What was taken and is used again is told as come back. */
+static void test_swept_memory_comes_back(void)
+{
+    QBalloon b;
+
+    qballoon_machine(&b, ",sweep=manual", MEMFD);
+    make_zero_area(&b);
+    qobject_unref(qballoon_sweep(&b, ""));
+    g_assert_cmpint(mapped(&b, "came-back"), ==, 0);
+    qballoon_fill(&b, AREA, 4 * MiB, 0x77);
+    g_assert_cmpint(mapped(&b, "came-back"), ==, 4 * MiB);
+    g_assert_cmpint(qballoon_number(&b, "came-back"), >=, 4 * MiB);
+    qballoon_end(&b);
+}
+
+/*
+ * The order of things: the driver's first request after the command, the
+ * sweep, the list, the answer.
+ */
+static void test_inflate_request_sweeps_first(void)
+{
+    QDict *info, *last;
+    QBalloon b;
+
+    qballoon_machine(&b, "", "");
+    make_zero_area(&b);
+    qballoon_set_target(&b, BALLOON_MEMORY - 8192);
+    g_assert_cmpint(qballoon_number(&b, "sweeps"), ==, 0);
+    post_one(&b, Q_INFLATE, DRIVER_END);
+    qballoon_wait(&b, Q_INFLATE);
+    info = qballoon_info(&b);
+    g_assert_cmpint(qdict_get_int(info, "sweeps"), ==, 1);
+    last = qdict_get_qdict(info, "last");
+    expect_state(last, "completed");
+    expect_text(last, "cause", "inflate");
+    g_assert_cmpint(mapped(&b, "length"), ==, AREA_BYTES);
+    qobject_unref(info);
+    /* one command, one sweep */
+    post_one(&b, Q_INFLATE, DRIVER_END + 4096);
+    qballoon_wait(&b, Q_INFLATE);
+    g_assert_cmpint(qballoon_number(&b, "sweeps"), ==, 1);
+    g_assert_cmpint(qballoon_number(&b, "ballooned"), ==, 8192);
+    qballoon_end(&b);
+}
+
+static void test_requests_behind_a_waiting_one(void)
+{
+    QBalloon b;
+
+    qballoon_machine(&b, "", "");
+    add_rule(&b, "slow", "balloon0/sweep", "delayed",
+             ", 'duration-ns': 200000000");
+    qballoon_set_target(&b, BALLOON_MEMORY - 3 * 4096);
+    for (unsigned i = 0; i < 3; i++) {
+        uint32_t pfn = DRIVER_END / 4096 + i;
+
+        /* each its own buffer: the first is still waiting */
+        qtest_writel(b.qts, DRIVER_BUFFER + i * 4096, pfn);
+        qballoon_post(&b, Q_INFLATE,
+                      &(QBuffer){ DRIVER_BUFFER + i * 4096, 4 }, 1);
+    }
+    g_assert_false(qballoon_is_used(&b, Q_INFLATE));
+    for (unsigned i = 0; i < 3; i++) {
+        qballoon_wait(&b, Q_INFLATE);
+    }
+    g_assert_cmpint(qballoon_number(&b, "ballooned"), ==, 3 * 4096);
+    qballoon_end(&b);
+}
+
+static void expect_no_sweep_by_inflate(const char *properties)
+{
+    QBalloon b;
+
+    qballoon_machine(&b, properties, "");
+    qballoon_set_target(&b, BALLOON_MEMORY - 4096);
+    post_one(&b, Q_INFLATE, DRIVER_END);
+    g_assert_true(qballoon_is_used(&b, Q_INFLATE));
+    g_assert_cmpint(qballoon_number(&b, "sweeps"), ==, 0);
+    qballoon_end(&b);
+}
+
+static void test_no_sweep_without_command(void)
+{
+    QBalloon b;
+
+    expect_no_sweep_by_inflate(",sweep=manual");
+    expect_no_sweep_by_inflate(",sweep=off");
+    expect_no_sweep_by_inflate(",sweep=periodic");
+    qballoon_machine(&b, "", "");
+    post_one(&b, Q_INFLATE, DRIVER_END);        /* by its own decision */
+    g_assert_true(qballoon_is_used(&b, Q_INFLATE));
+    g_assert_cmpint(qballoon_number(&b, "sweeps"), ==, 0);
+    qballoon_end(&b);
+}
+
+static void test_period(void)
+{
+    QBalloon b;
+    QDict *sweep;
+
+    qballoon_machine(&b, ",sweep=periodic,sweep-period=500", "");
+    make_zero_area(&b);
+    qtest_clock_step(b.qts, 499 * 1000000ll);
+    g_assert_cmpint(qballoon_number(&b, "sweeps"), ==, 0);
+    qtest_clock_step(b.qts, 2 * 1000000);
+    sweep = qballoon_wait_swept(&b);
+    expect_text(sweep, "cause", "period");
+    g_assert_cmpint(number(sweep, "taken"), >=, AREA_BYTES);
+    qobject_unref(sweep);
+    qtest_clock_step(b.qts, 500 * 1000000ll);
+    qobject_unref(qballoon_wait_swept(&b));
+    g_assert_cmpint(qballoon_number(&b, "sweeps"), ==, 2);
+    qballoon_end(&b);
+}
+
+static void expect_refused(QBalloon *b, const char *expected)
+{
+    g_autofree char *said = qmp_error(b->qts,
+                                      "{ 'execute': 'sunder-balloon-sweep' }");
+
+    if (!strstr(said, expected)) {
+        g_test_message("expected \"%s\", got \"%s\"", expected, said);
+        g_test_fail();
+    }
+}
+
+static void test_refusals(void)
+{
+    g_autofree char *said = NULL;
+    QBalloon b;
+
+    qballoon_machine(&b, ",sweep=off", "");
+    expect_refused(&b, "balloon0: its property sweep is off; start it with "
+                   "sweep=inflate, manual or periodic");
+    qballoon_end(&b);
+    qballoon_machine(&b, "", "");
+    said = qmp_error(b.qts, "{ 'execute': 'sunder-balloon-sweep',"
+                     "  'arguments': { 'limit': 0 } }");
+    g_assert_cmpstr(said, ==, "balloon0: limit is 0, expected the bytes to "
+                    "take at most; leave it out for no limit, or use mode "
+                    "count");
+    add_rule(&b, "slow", "balloon0/sweep", "delayed",
+             ", 'duration-ns': 60000000000");
+    qtest_qmp_assert_success(b.qts, "{ 'execute': 'sunder-balloon-sweep' }");
+    expect_refused(&b, "run");
+    qballoon_end(&b);
+    qballoon_machine(&b, ",sweep=manual,sweep-pattern=0x1234", "");
+    expect_refused(&b, "pattern");
+    qballoon_end(&b);
+}
+
+/* Another pattern than zero can be counted. */
+static void test_pattern_is_counted(void)
+{
+    QBalloon b;
+    QDict *sweep;
+
+    qballoon_machine(&b, ",sweep=manual,sweep-pattern=0x5a5a5a5a5a5a5a5a",
+                     "");
+    qballoon_fill(&b, AREA, AREA_BYTES, 0x5a);
+    sweep = qballoon_sweep(&b, "'mode': 'count'");
+    g_assert_cmpint(number(sweep, "matching"), ==, AREA_BYTES);
+    g_assert_cmpint(number(sweep, "taken"), ==, 0);
+    qobject_unref(sweep);
+    qballoon_end(&b);
+}
+
+static void test_private_file_is_skipped(void)
+{
+    g_autofree char *path = g_strdup("/tmp/sunder-balloon-XXXXXX");
+    int fd = g_mkstemp(path);
+    g_autofree char *options = NULL;
+    QBalloon b;
+    QDict *sweep;
+
+    g_assert_cmpint(ftruncate(fd, BALLOON_MEMORY), ==, 0);
+    options = g_strdup_printf("-object memory-backend-file,id=m,size=128M,"
+                              "mem-path=%s,share=off "
+                              "-machine memory-backend=m", path);
+    qballoon_machine(&b, ",sweep=manual", options);
+    make_zero_area(&b);
+    sweep = qballoon_sweep(&b, "");
+    g_assert_cmpint(number(sweep, "taken"), ==, 0);
+    g_assert_cmpint(number(sweep, "skipped"), >=, BALLOON_MEMORY);
+    g_assert_nonnull(strstr(qdict_get_str(sweep, "error"), "private"));
+    qobject_unref(sweep);
+    qballoon_end(&b);
+    close(fd);
+    unlink(path);
+}
+
+/* The request waits no longer than sweep-hold. */
+static void test_hold_is_bounded(void)
+{
+    gint64 start, waited;
+    QBalloon b;
+    QDict *sweep;
+
+    qballoon_machine(&b, ",sweep-hold=300", "");
+    add_rule(&b, "slow", "balloon0/sweep", "delayed",
+             ", 'duration-ns': 60000000000");
+    qballoon_set_target(&b, BALLOON_MEMORY - 4096);
+    start = g_get_monotonic_time();
+    post_one(&b, Q_INFLATE, DRIVER_END);
+    qballoon_wait(&b, Q_INFLATE);
+    waited = g_get_monotonic_time() - start;
+    g_assert_cmpint(waited, >=, 290000);
+    g_assert_cmpint(waited, <, 30 * G_USEC_PER_SEC);
+    sweep = qballoon_wait_swept(&b);
+    expect_state(sweep, "expired");
+    g_assert_cmpint(number(sweep, "taken"), ==, 0);
+    qobject_unref(sweep);
+    qballoon_end(&b);
+}
+
+static void check_discard_fails(const char *outcome, const char *said)
+{
+    QBalloon b;
+    QDict *sweep;
+
+    qballoon_machine(&b, ",sweep=manual", "");
+    make_zero_area(&b);
+    add_rule(&b, "r", "balloon0/sweep", outcome, "");
+    sweep = qballoon_sweep(&b, "");
+    expect_state(sweep, "failed");
+    g_assert_cmpint(number(sweep, "taken"), ==, 0);
+    g_assert_nonnull(strstr(qdict_get_str(sweep, "error"), said));
+    g_assert_cmpint(mapped(&b, "length"), ==, 0);
+    qobject_unref(sweep);
+    remove_rule(&b, "r");
+    sweep = qballoon_sweep(&b, "");
+    expect_state(sweep, "completed");
+    g_assert_cmpint(mapped(&b, "length"), ==, AREA_BYTES);
+    qobject_unref(sweep);
+    qballoon_end(&b);
+}
+
+static void test_discard_fails(void)
+{
+    check_discard_fails("discard-invalid", "Invalid argument");
+    check_discard_fails("discard-no-memory", "Cannot allocate memory");
+}
+
+static void test_guard_refused(void)
+{
+    QBalloon b;
+    QDict *sweep;
+
+    qballoon_machine(&b, ",sweep=manual", "");
+    make_zero_area(&b);
+    add_rule(&b, "r", "balloon0/sweep", "guard-refused", "");
+    sweep = qballoon_sweep(&b, "");
+    expect_state(sweep, "completed");
+    expect_text(sweep, "guard", "pause");
+    g_assert_cmpint(mapped(&b, "length"), ==, AREA_BYTES);
+    qobject_unref(sweep);
+    qballoon_end(&b);
+    qballoon_machine(&b, ",sweep=manual,sweep-guard=write-protect", "");
+    add_rule(&b, "r", "balloon0/sweep", "guard-refused", "");
+    expect_refused(&b, "userfaultfd");
+    qballoon_end(&b);
+}
+
+static void test_driver_never_answers(void)
+{
+    QBalloon b;
+
+    qballoon_machine(&b, "", "");
+    add_rule(&b, "deaf", "balloon0/driver", "never-answers", "");
+    qballoon_set_target(&b, 100 * MiB);
+    g_assert_cmpint(qballoon_config(&b, CONFIG_NUM_PAGES), ==, 0);
+    g_assert_cmpint(qballoon_number(&b, "target"), ==, 100 * MiB);
+    remove_rule(&b, "deaf");
+    g_assert_cmpint(qballoon_config(&b, CONFIG_NUM_PAGES), ==, 28 * 256);
+    qballoon_end(&b);
+}
+
+static void test_driver_lies(void)
+{
+    QBalloon b;
+
+    qballoon_machine(&b, ",sweep=off", "");
+    qballoon_fill(&b, AREA, SUPER_PAGE, 0x5a);
+    add_rule(&b, "liar", "balloon0/driver", "wrong-pfns", ", 'count': 1");
+    post_one(&b, Q_INFLATE, AREA);
+    g_assert_true(qballoon_is_used(&b, Q_INFLATE));
+    g_assert_cmpint(qballoon_number(&b, "ballooned"), ==, 0);
+    add_rule(&b, "other", "balloon0/driver", "wrong-pfns",
+             ", 'value': 8704, 'count': 1");        /* AREA + 2 MiB */
+    qballoon_fill(&b, AREA + SUPER_PAGE, SUPER_PAGE, 0x5a);
+    qballoon_set_target(&b, BALLOON_MEMORY - 4096);
+    post_one(&b, Q_INFLATE, AREA);
+    qballoon_set_config(&b, CONFIG_ACTUAL, 1);
+    g_assert_cmphex(qtest_readb(b.qts, AREA), ==, 0x5a);
+    g_assert_cmphex(qtest_readb(b.qts, AREA + SUPER_PAGE), ==, 0);
+    qballoon_end(&b);
+}
+
+/* A request that waits for a sweep of a minute. */
+static void start_long_sweep(QBalloon *b)
+{
+    add_rule(b, "slow", "balloon0/sweep", "delayed",
+             ", 'duration-ns': 60000000000");
+    qballoon_set_target(b, BALLOON_MEMORY - 4096);
+    post_one(b, Q_INFLATE, DRIVER_END);
+    while (qballoon_number(b, "sweeps") == 0) {
+        g_usleep(1000);
+    }
+    g_assert_false(qballoon_is_used(b, Q_INFLATE));
+}
+
+static void expect_cancelled(QBalloon *b)
+{
+    QDict *sweep = qballoon_wait_swept(b);
+
+    expect_state(sweep, "cancelled");
+    qobject_unref(sweep);
+}
+
+static void test_driver_resets_mid_sweep(void)
+{
+    QBalloon b;
+
+    qballoon_machine(&b, ",sweep-hold=60000", "");
+    start_long_sweep(&b);
+    qballoon_reset(&b);
+    expect_cancelled(&b);
+    post_one(&b, Q_INFLATE, DRIVER_END);
+    qballoon_wait(&b, Q_INFLATE);
+    g_assert_cmpint(qballoon_number(&b, "ballooned"), ==, 4096);
+    qballoon_end(&b);
+}
+
+static void test_machine_resets_mid_sweep(void)
+{
+    QBalloon b;
+
+    qballoon_machine(&b, ",sweep-hold=60000", "");
+    make_zero_area(&b);
+    qobject_unref(qballoon_sweep(&b, ""));
+    start_long_sweep(&b);
+    qtest_system_reset(b.qts);
+    expect_cancelled(&b);
+    g_assert_cmpint(mapped(&b, "length"), ==, 0);
+    qballoon_end(&b);
+}
+
+static void test_machine_stops_mid_sweep(void)
+{
+    QBalloon b;
+
+    qballoon_machine(&b, ",sweep-hold=60000", "");
+    start_long_sweep(&b);
+    qtest_qmp_assert_success(b.qts, "{ 'execute': 'stop' }");
+    expect_cancelled(&b);
+    g_assert_true(qballoon_is_used(&b, Q_INFLATE));
+    qtest_qmp_assert_success(b.qts, "{ 'execute': 'cont' }");
+    remove_rule(&b, "slow");
+    post_one(&b, Q_INFLATE, DRIVER_END + 4096);
+    g_assert_true(qballoon_is_used(&b, Q_INFLATE));
+    qballoon_end(&b);
+}
+
+static void test_unplug_mid_sweep(void)
+{
+    QTestState *qts = qtest_init(
+        "-machine q35 -m 128 -nodefaults "
+        "-device pcie-root-port,id=rp,chassis=1,addr=3 "
+        "-device sunder-balloon,id=balloon0,bus=rp,sweep=manual");
+    QBalloon b = { .qts = qts };
+
+    add_rule(&b, "slow", "balloon0/sweep", "delayed",
+             ", 'duration-ns': 60000000000");
+    qtest_qmp_assert_success(qts, "{ 'execute': 'sunder-balloon-sweep' }");
+    qtest_qmp_device_del_send(qts, "balloon0");
+    qtest_system_reset_nowait(qts);
+    qtest_qmp_eventwait(qts, "DEVICE_DELETED");
+    qtest_quit(qts);
+}
+
+/* What a sweep has taken counts towards the target of its command. */
+static void test_credit(void)
+{
+    QBalloon b;
+
+    qballoon_machine(&b, ",sweep-credit=on", "");
+    make_zero_area(&b);
+    qballoon_set_target(&b, BALLOON_MEMORY - AREA_BYTES - 8 * MiB);
+    post_one(&b, Q_INFLATE, DRIVER_END);
+    qballoon_wait(&b, Q_INFLATE);
+    g_assert_cmpint(qballoon_config(&b, CONFIG_NUM_PAGES), <=, 8 * 256);
+    g_assert_cmpint(qballoon_config(&b, CONFIG_NUM_PAGES), >=, 1);
+    g_assert_cmpint(qballoon_number(&b, "target"), ==,
+                    BALLOON_MEMORY - AREA_BYTES - 8 * MiB);
+    qballoon_end(&b);
+}
+
+/* A page of the area: what was last written to it, a byte a page. */
+typedef struct Shadow {
+    uint8_t first[AREA_BYTES / 4096];
+} Shadow;
+
+static void write_some(QBalloon *b, Shadow *shadow, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        unsigned page = g_test_rand_int_range(0, AREA_BYTES / 4096);
+        uint8_t byte = g_test_rand_int_range(0, 4);     /* often zero */
+
+        qtest_memset(b->qts, AREA + page * 4096ull, byte, 4096);
+        shadow->first[page] = byte;
+    }
+}
+
+static void compare_all(QBalloon *b, const Shadow *shadow)
+{
+    g_autofree uint8_t *memory = g_malloc(AREA_BYTES);
+
+    qtest_memread(b->qts, AREA, memory, AREA_BYTES);
+    for (unsigned page = 0; page < AREA_BYTES / 4096; page++) {
+        for (unsigned i = 0; i < 4096; i++) {
+            g_assert_cmphex(memory[page * 4096ull + i], ==,
+                            shadow->first[page]);
+        }
+    }
+}
+
+static void check_no_write_is_lost(const char *properties,
+                                   const char *options)
+{
+    g_autofree Shadow *shadow = g_new0(Shadow, 1);
+    QBalloon b;
+
+    qballoon_machine(&b, properties, options);
+    make_zero_area(&b);
+    for (unsigned round = 0; round < 20; round++) {
+        qtest_qmp_assert_success(b.qts,
+                                 "{ 'execute': 'sunder-balloon-sweep' }");
+        write_some(&b, shadow, 300);
+        qobject_unref(qballoon_wait_swept(&b));
+        write_some(&b, shadow, 300);
+    }
+    compare_all(&b, shadow);
+    qballoon_end(&b);
+}
+
+static void test_no_write_is_lost(void)
+{
+    check_no_write_is_lost(",sweep=manual,sweep-min-run=4096", "");
+    check_no_write_is_lost(",sweep=manual,sweep-min-run=4096", MEMFD);
+    check_no_write_is_lost(",sweep=manual,sweep-guard=move", "");
+    check_no_write_is_lost(",sweep=manual,sweep-guard=pause", "");
+}
+
+/* Inflating and sweeping at once, in the same super pages. */
+static void test_sweep_and_inflate_at_once(void)
+{
+    QBalloon b;
+
+    qballoon_machine(&b, ",sweep=manual", "");
+    make_zero_area(&b);
+    for (unsigned round = 0; round < 10; round++) {
+        qtest_qmp_assert_success(b.qts,
+                                 "{ 'execute': 'sunder-balloon-sweep' }");
+        qballoon_send(&b, Q_INFLATE, AREA + 4096, AREA_BYTES - 8192);
+        qballoon_send(&b, Q_DEFLATE, AREA + 4096, AREA_BYTES - 8192);
+        qobject_unref(qballoon_wait_swept(&b));
+    }
+    g_assert_cmpint(qballoon_number(&b, "ballooned"), ==, 0);
+    qballoon_end(&b);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("balloon/command-sweeps-anonymous-memory",
+                   test_command_sweeps_anonymous_memory);
+    qtest_add_func("balloon/command-sweeps-shared-memory",
+                   test_command_sweeps_shared_memory);
+    qtest_add_func("balloon/command-sweeps-huge-pages",
+                   test_command_sweeps_huge_pages);
+    qtest_add_func("balloon/huge-pages-are-skipped-unless-asked-for",
+                   test_huge_pages_are_skipped_unless_asked_for);
+    qtest_add_func("balloon/move-engine", test_move_engine);
+    qtest_add_func("balloon/pause-engine", test_pause_engine);
+    qtest_add_func("balloon/count-takes-nothing", test_count_takes_nothing);
+    qtest_add_func("balloon/limit", test_limit);
+    qtest_add_func("balloon/super-pages-only", test_super_pages_only);
+    qtest_add_func("balloon/swept-memory-comes-back",
+                   test_swept_memory_comes_back);
+    qtest_add_func("balloon/inflate-request-sweeps-first",
+                   test_inflate_request_sweeps_first);
+    qtest_add_func("balloon/requests-behind-a-waiting-one",
+                   test_requests_behind_a_waiting_one);
+    qtest_add_func("balloon/no-sweep-without-command",
+                   test_no_sweep_without_command);
+    qtest_add_func("balloon/period", test_period);
+    qtest_add_func("balloon/refusals", test_refusals);
+    qtest_add_func("balloon/pattern-is-counted", test_pattern_is_counted);
+    qtest_add_func("balloon/private-file-is-skipped",
+                   test_private_file_is_skipped);
+    qtest_add_func("balloon/hold-is-bounded", test_hold_is_bounded);
+    qtest_add_func("balloon/discard-fails", test_discard_fails);
+    qtest_add_func("balloon/guard-refused", test_guard_refused);
+    qtest_add_func("balloon/driver-never-answers",
+                   test_driver_never_answers);
+    qtest_add_func("balloon/driver-lies", test_driver_lies);
+    qtest_add_func("balloon/driver-resets-mid-sweep",
+                   test_driver_resets_mid_sweep);
+    qtest_add_func("balloon/machine-resets-mid-sweep",
+                   test_machine_resets_mid_sweep);
+    qtest_add_func("balloon/machine-stops-mid-sweep",
+                   test_machine_stops_mid_sweep);
+    qtest_add_func("balloon/unplug-mid-sweep", test_unplug_mid_sweep);
+    qtest_add_func("balloon/credit", test_credit);
+    qtest_add_func("balloon/no-write-is-lost", test_no_write_is_lost);
+    qtest_add_func("balloon/sweep-and-inflate-at-once",
+                   test_sweep_and_inflate_at_once);
+    return g_test_run();
+}
