@@ -93,7 +93,12 @@ static bool note_page(IommuClient *client, uint64_t iova, PagingResult *page)
     entry = class->translate(region, iova, IOMMU_WO, 0);
     if (!paging_hit(client->paging, iova, PAGING_WRITE, 0, PAGING_SHARDS,
                     page)) {
-        page->mask = 0;
+        /* One that is stale and served may still be invalidated. */
+        *page = (PagingResult) {
+            .address = entry.translated_addr,
+            .mask = entry.perm & IOMMU_WO ? entry.addr_mask : 0,
+            .entry = entry.translated_addr | entry.perm,
+        };
     }
     return entry.perm & IOMMU_WO;
 }
