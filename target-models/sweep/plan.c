@@ -101,8 +101,9 @@ void sweep_plan_add_extent(SweepPlan *plan, uint32_t region,
 {
     const SweepRegion *r = region_of(plan, region);
     uint64_t *end = &g_array_index(plan->ends, uint64_t, region);
-    uint64_t from = MAX(offset, *end);
-    uint64_t to = offset + MIN(length, r->length - MIN(offset, r->length));
+    uint64_t first = MIN(offset, r->length);
+    uint64_t to = first + MIN(length, r->length - first);
+    uint64_t from = MAX(first, *end);
     PlanExtent *last = g_queue_peek_tail(&plan->extents);
 
     from = (from + r->page - 1) & ~(r->page - 1);
@@ -343,8 +344,9 @@ static void move_waiting(SweepPlan *plan, uint64_t room)
         SweepRun *run = &g_array_index(plan->waiting, SweepRun,
                                        plan->waiting_at);
         uint64_t unit = region_of(plan, run->region)->page;
+        uint64_t bytes = move_run(plan, run, room, unit);
 
-        room -= MIN(room, move_run(plan, run, room, unit));
+        room -= bytes;
         if (run->length) {
             return;
         }
