@@ -180,6 +180,29 @@ Test(ledger, misses_nothing_that_comes_while_it_is_swept)
     guest_free(guest);
 }
 
+Test(ledger, is_swept_again_for_what_was_used_meanwhile)
+{
+    enum { PAGES = 1500 };
+    Guest *guest = used_guest(PAGES);
+    PagingCounters counters;
+    PagingResult result;
+
+    guest_invalidate(guest, PAGING_GLOBAL, 0, 200000);
+    cr_assert(paging_table_sweep(guest->table, 500));
+    for (unsigned i = 0; i < PAGES; i++) {
+        guest_translate(guest, IOVA + i * PAGE, PAGING_READ, 200001,
+                        &result);
+    }
+    guest_invalidate(guest, PAGING_GLOBAL, 0, 200002);
+    while (paging_table_sweep(guest->table, 500)) {
+        /* as the idle loop would */
+    }
+    paging_device_counters(guest->device, &counters);
+    cr_expect_eq(counters.ledger.entries, 2 * PAGES);
+    cr_expect_eq(counters.entries, 0);
+    guest_free(guest);
+}
+
 Test(ledger, tells_nothing_of_what_goes_without_an_invalidation)
 {
     Guest *guest = used_guest(4);
