@@ -18,7 +18,8 @@ CookieBuffer *cookie_buffer_new(size_t frames, unsigned width)
     CookieBuffer *buffer;
     _Atomic uint64_t *cookies;
 
-    if (!frames || !width || width > COOKIE_MAX_WIDTH) {
+    if (!frames || frames > COOKIE_MAX_FRAMES || !width ||
+        width > COOKIE_MAX_WIDTH) {
         return NULL;
     }
     cookies = g_try_new(_Atomic uint64_t, frames);

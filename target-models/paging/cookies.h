@@ -65,6 +65,7 @@
 /* No cookie: equals none. */
 #define COOKIE_CLOSED         UINT64_MAX
 #define COOKIE_MAX_WIDTH      64
+#define COOKIE_MAX_FRAMES     (UINT64_C(1) << 40)   /* of 52-bit addresses */
 
 /* Page-table entries; Intel SDM volume 3A, 4.5.4, table 4-20 */
 #define COOKIE_ENTRY_PRESENT  (UINT64_C(1) << 0)
@@ -90,7 +91,7 @@ typedef enum CookieChange {
 
 /*
  * cookie_buffer_new:
- * @frames: number of frames, at least 1
+ * @frames: number of frames, 1 to COOKIE_MAX_FRAMES
  * @width: bits of a cookie, 1 to COOKIE_MAX_WIDTH
  *
  * Returns: a buffer whose cookies are all 0, freed with

@@ -31,7 +31,8 @@ Test(cookies, of_impossible_buffers_are_refused)
     cr_expect_null(cookie_buffer_new(0, 32));
     cr_expect_null(cookie_buffer_new(FRAMES, 0));
     cr_expect_null(cookie_buffer_new(FRAMES, 65));
-    cr_expect_null(cookie_buffer_new(SIZE_MAX / 8, 32));
+    cr_expect_null(cookie_buffer_new(COOKIE_MAX_FRAMES + 1, 32));
+    cr_expect_null(cookie_buffer_new(SIZE_MAX, 32));
     cookie_buffer_free(NULL);
 }
 

@@ -31,6 +31,7 @@ void watch_join_option(int *argc, char **argv)
 
     for (int at = 1; at < *argc; at++, to++) {
         const char *next = at + 1 < *argc ? argv[at + 1] : NULL;
+        g_autofree char *joined = NULL;
         guint64 ns;
 
         if (!strcmp(argv[at], "--")) {
@@ -48,7 +49,9 @@ void watch_join_option(int *argc, char **argv)
         } else {
             next = WATCH_DEFAULT;
         }
-        argv[to] = g_strconcat("--watch=", next, NULL);
+        joined = g_strconcat("--watch=", next, NULL);
+        /* Interned, as it has to live as long as argv. */
+        argv[to] = (char *)g_intern_string(joined);
     }
     *argc = to;
     argv[to] = NULL;

@@ -39,8 +39,7 @@ typedef int WatchShow(FILE *out, void *opaque);
 /*
  * Make one word "--watch=SECONDS" of "--watch [SECONDS]" (and of "-w"), which
  * GOption cannot read: "--watch" takes the next word only if that is a time.
- * Words behind "--" are left alone.  The words are the process's own argv;
- * a new one is never freed.
+ * Words behind "--" are left alone.
  */
 void watch_join_option(int *argc, char **argv);
 
