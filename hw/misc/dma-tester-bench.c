@@ -9,6 +9,7 @@
 #include "hw/misc/dma-tester-device.h"
 #include "hw/pci/pci.h"
 #include "qemu/main-loop.h"
+#include "qemu/units.h"
 #include "qemu/rcu.h"
 #include "system/dma.h"
 
@@ -23,6 +24,11 @@
 /* 6.5.2.3: an IOTLB invalidation whose granularity is a page */
 #define IOTLB_TYPE_MASK 0x3fu
 #define IOTLB_PAGE      0x32u
+/* One of domain 65535 */
+#define IOTLB_NOBODY    (0x22u | UINT64_C(0xffff) << 16)
+#define WARM_UPS        8
+/* More than a core's second-level cache */
+#define COOL_BYTES      (8 * MiB)
 
 #define SLICE           64      /* operations between looks at run->stop */
 
@@ -54,6 +60,7 @@ struct BenchThread {
     uint64_t first;             /* address of its working set */
     uint32_t cursor;
     uint8_t *scratch;           /* run->length bytes */
+    uint8_t *cool;              /* COOL_BYTES, or NULL */
     uint64_t ns, cpu_ns, ops, failed, inv_ns, inv_ops;
 };
 
@@ -79,7 +86,7 @@ static uint64_t next_page(BenchThread *t)
     return address;
 }
 
-static bool translate(BenchThread *t)
+static bool translate_page(BenchThread *t, uint64_t address)
 {
     IOMMUMemoryRegion *iommu = t->run->iommu;
     IOMMUMemoryRegionClass *class =
@@ -87,8 +94,13 @@ static bool translate(BenchThread *t)
     IOMMUTLBEntry entry;
 
     RCU_READ_LOCK_GUARD();
-    entry = class->translate(iommu, next_page(t), IOMMU_RO, 0);
+    entry = class->translate(iommu, address, IOMMU_RO, 0);
     return entry.perm & IOMMU_RO;
+}
+
+static bool translate(BenchThread *t)
+{
+    return translate_page(t, next_page(t));
 }
 
 static bool transfer(BenchThread *t)
@@ -200,18 +212,14 @@ static Queue find_queue(void)
     return q;
 }
 
-/* Puts an invalidation of page @page into the queue, @ahead of its tail. */
-static void put(const BenchThread *t, const Queue *q, uint32_t ahead,
-                uint32_t page, bool by_page)
+/* Puts a descriptor into the queue, @ahead of its tail. */
+static void put(const Queue *q, uint32_t ahead, uint64_t low, uint64_t high)
 {
-    const uint64_t *descriptor = t->run->descriptor;
     hwaddr at = q->base + (q->tail + ahead * DESCRIPTOR_SIZE) % q->size;
-    uint64_t address = by_page ? page_address(t, page) : 0;
 
-    address_space_stq_le(&address_space_memory, at, descriptor[0], ram_only,
+    address_space_stq_le(&address_space_memory, at, low, ram_only, NULL);
+    address_space_stq_le(&address_space_memory, at + 8, high, ram_only,
                          NULL);
-    address_space_stq_le(&address_space_memory, at + 8,
-                         descriptor[1] + address, ram_only, NULL);
 }
 
 static void ring(Queue *q)
@@ -221,17 +229,44 @@ static void ring(Queue *q)
                          q->tail, MEMTXATTRS_UNSPECIFIED, NULL);
 }
 
+/*
+ * The larger the working set, the less of the code and data of an
+ * invalidation is left in the host's caches.  To have it the same for all
+ * sizes: throw everything out (SDT_BENCH_COOL), then invalidate a domain
+ * that nobody uses.
+ */
+static void cool_down(const BenchThread *t)
+{
+    for (size_t i = 0; t->cool && i < COOL_BYTES; i += 64) {
+        t->cool[i]++;
+    }
+}
+
+static void warm_up(Queue *q)
+{
+    for (unsigned i = 0; i < WARM_UPS; i++) {
+        put(q, 0, IOTLB_NOBODY, 0);
+        ring(q);
+    }
+}
+
 /* Rings once for each of @count pages from @first on; only that is timed. */
 static void invalidate(BenchThread *t, uint32_t first, uint32_t count,
                        bool by_page)
 {
+    const uint64_t *descriptor = t->run->descriptor;
     uint64_t from;
     Queue q;
 
     BQL_LOCK_GUARD();
     q = find_queue();
+    cool_down(t);
+    warm_up(&q);
     for (uint32_t i = 0; i < count; i++) {
-        put(t, &q, i, (first + i) % t->run->pages, by_page);
+        uint32_t page = (first + i) % t->run->pages;
+
+        put(&q, i, descriptor[0],
+            descriptor[1] + (by_page ? page_address(t, page) : 0));
     }
     from = clock_ns(CLOCK_MONOTONIC);
     for (uint32_t i = 0; i < count; i++) {
@@ -241,13 +276,19 @@ static void invalidate(BenchThread *t, uint32_t first, uint32_t count,
     t->inv_ops += count;
 }
 
-/* Remaps the next pages of the working set and invalidates them. */
+/*
+ * Remaps the next pages of the working set and invalidates them.  They have
+ * just been used, as they are when a driver takes them away.
+ */
 static void remap_batch(BenchThread *t)
 {
     const SdtBenchRun *run = t->run;
     bool by_page = (run->descriptor[0] & IOTLB_TYPE_MASK) == IOTLB_PAGE;
     uint32_t count = by_page ? run->batch : 1;
 
+    for (uint32_t i = 0; i < run->batch; i++) {
+        translate_page(t, page_address(t, (t->cursor + i) % run->pages));
+    }
     for (uint32_t i = 0; i < run->batch; i++) {
         toggle_entry(t, run->order[(t->cursor + i) % run->pages]);
     }
@@ -350,6 +391,7 @@ static void *bench_thread(void *opaque)
     in_bench = true;
     rcu_register_thread();
     t->scratch = g_malloc0(t->run->length);
+    t->cool = t->run->flags & SDT_BENCH_COOL ? g_malloc0(COOL_BYTES) : NULL;
     begin(t);
     t->failed = 0;
     if (t->run->op == SDT_BENCH_OP_REMAP) {
@@ -359,6 +401,7 @@ static void *bench_thread(void *opaque)
     }
     thread_over(t);
     g_free(t->scratch);
+    g_free(t->cool);
     g_free(t);
     rcu_unregister_thread();
     return NULL;

@@ -129,7 +129,7 @@
  *   0x130   SDT_BENCH_DESCRIPTOR  rw 64, 64  invalidation descriptor; for a
  *                                 page-selective one its address is added
  *   0x140   SDT_BENCH_BATCH       rw  pages remapped in one batch
- *   0x144   SDT_BENCH_FLAGS       rw  SDT_BENCH_REFILL
+ *   0x144   SDT_BENCH_FLAGS       rw  SDT_BENCH_REFILL, SDT_BENCH_COOL
  *   0x148   SDT_BENCH_COMMAND     wo  one SDT_BENCH_OP_ and SDT_CMD_IRQ; 0:
  *                                 stop what runs
  *   0x14c   SDT_BENCH_STATE       ro  SDT_BENCH_STATE_
@@ -147,7 +147,7 @@
  * SDT_BENCH_UNIT, or a single one if the descriptor is not page-selective,
  * then rings the doorbell for each, which is timed; (3) translates these
  * pages, which is timed; (4) with SDT_BENCH_REFILL translates the whole
- * working set.
+ * working set.  SDT_BENCH_COOL empties the host's caches before (2).
  * The queue must be enabled, idle, and nobody else's.
  */
 #define SDT_BENCH               0x100
@@ -168,6 +168,7 @@
 #define   SDT_BENCH_MAX_BATCH   4096
 #define SDT_BENCH_FLAGS         0x144
 #define   SDT_BENCH_REFILL      0x1
+#define   SDT_BENCH_COOL        0x2
 #define SDT_BENCH_COMMAND       0x148
 #define   SDT_BENCH_OP_TRANSLATE 1      /* ask the IOMMU, move nothing */
 #define   SDT_BENCH_OP_READ     2       /* DMA from memory */

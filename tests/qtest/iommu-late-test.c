@@ -154,13 +154,25 @@ static void start_immediate(Run *r, unsigned i, unsigned page)
     expect_found(r, use.stale, &r->found.immediate);
 }
 
+static bool is_due(Run *r, uint64_t ns)
+{
+    for (unsigned i = 0; i < N_SLOTS; i++) {
+        if (r->slots[i].work == DELAYED && r->slots[i].due_ns == ns) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void start_delayed(Run *r, unsigned i, unsigned page)
 {
     Slot *slot = &r->slots[i];
     uint64_t delay_ns = (1 + below(r, DELAYED_MAX)) * MS;
 
     /* no two at the same time: their order would be anybody's */
-    delay_ns += i + 1;
+    while (is_due(r, r->now_ns + delay_ns)) {
+        delay_ns++;
+    }
     prepare(r, i, page, delay_ns);
     slot->work = DELAYED;
     slot->due_ns = r->now_ns + delay_ns;
