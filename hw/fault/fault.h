@@ -8,7 +8,10 @@
  * supplies virtual time, sends SUNDER_FAULT_FIRED, runs actions at their
  * time, serves the QMP commands and carries rules over a migration.
  *
- * All functions are called with the big QEMU lock held.
+ * All functions are called with the big QEMU lock held, except
+ * sunder_fault_check(), fault_point_armed() and sunder_fault_now_ns(), which
+ * any thread may call.  Actions and SunderFaultChanged come in the main
+ * loop or a QMP command, with the big lock, whoever asked.
  *
  * The seed from which rules with a probability derive theirs is 0, or N
  * with "-device sunder-fault,seed=N" (in a -readconfig file: [device] with
@@ -86,7 +89,13 @@ void sunder_fault_point_remove(FaultPoint *point);
  * sunder_fault_check:
  *
  * Asks the rules of an armed @point about one access at the present
- * virtual time and announces each that fires.
+ * virtual time and announces each that fires.  Any thread; the model sees
+ * to it that the point is not removed meanwhile.  Without the big lock,
+ * @rule and @point of a firing may be gone when this returns; @outcome,
+ * which is the model's own, and the numbers stay.
+ *
+ * While no rule is armed on it a point costs one load and a branch; a lock
+ * is taken only here.
  *
  * Returns: the number of firings, in order of application.
  */

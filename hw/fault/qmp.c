@@ -173,6 +173,7 @@ SunderFaultStatusList *qmp_query_sunder_faults(Error **errp)
     SunderFaultStatusList *list = NULL;
     SunderFaultStatusList **tail = &list;
 
+    QEMU_LOCK_GUARD(&sunder_fault_mutex);
     fault_engine_foreach_rule(sunder_fault_engine(), append_status, &tail);
     return list;
 }

@@ -6,10 +6,15 @@
  * its own: one timer stands at the earliest of them and is worked out
  * anew whenever rules change, so there is nothing to keep in step when a
  * device goes or a state is loaded.
+ *
+ * The engine has a lock of its own, because devices with I/O threads check
+ * accesses without the big one.  What they bring about that models want to
+ * know is told by a bottom half.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/qapi-events-sunder.h"
+#include "qemu/main-loop.h"
 #include "qemu/module.h"
 #include "qemu/timer.h"
 #include "system/system.h"
@@ -19,6 +24,9 @@
 static FaultEngine *engine;
 static GHashTable *point_infos;     /* FaultPoint -> SunderFaultPointInfo */
 static QEMUTimer *action_timer;
+static QEMUBH *changed_bh;
+
+QemuMutex sunder_fault_mutex;
 
 uint64_t sunder_fault_now_ns(void)
 {
@@ -65,6 +73,41 @@ static void announce(const FaultFiring *firing)
         access && firing->size, firing->size);
 }
 
+static void add_to_array(FaultPoint *point, void *opaque)
+{
+    g_ptr_array_add(opaque, point);
+}
+
+static void tell_all_changed(void)
+{
+    g_autoptr(GPtrArray) points = g_ptr_array_new();
+
+    WITH_QEMU_LOCK_GUARD(&sunder_fault_mutex) {
+        fault_engine_foreach_point(engine, add_to_array, points);
+    }
+    for (unsigned i = 0; i < points->len; i++) {
+        tell_changed(g_ptr_array_index(points, i), NULL);
+    }
+}
+
+static void run_changed(void *opaque)
+{
+    tell_all_changed();
+}
+
+/* With the lock: the rules, whose ids are told, must not go. */
+static unsigned check_and_announce(FaultPoint *point,
+                                   const FaultAccess *access,
+                                   FaultFiring *firings)
+{
+    unsigned n = fault_engine_check(engine, point, access, firings);
+
+    for (unsigned i = 0; i < n; i++) {
+        announce(&firings[i]);
+    }
+    return n;
+}
+
 unsigned sunder_fault_check(FaultPoint *point, FaultOperation operation,
                             uint64_t offset, uint32_t size,
                             FaultFiring firings[FAULT_MAX_FIRINGS])
@@ -75,13 +118,17 @@ unsigned sunder_fault_check(FaultPoint *point, FaultOperation operation,
         .size = size,
         .now_ns = sunder_fault_now_ns(),
     };
-    unsigned n = fault_engine_check(engine, point, &access, firings);
+    bool spent = false;
+    unsigned n = 0;
 
-    for (unsigned i = 0; i < n; i++) {
-        announce(&firings[i]);
+    WITH_QEMU_LOCK_GUARD(&sunder_fault_mutex) {
+        n = check_and_announce(point, &access, firings);
+        spent = n && !fault_point_armed(point);
     }
-    if (n && !fault_point_armed(point)) {
+    if (spent && bql_locked()) {
         tell_changed(point, NULL);
+    } else if (spent) {
+        qemu_bh_schedule(changed_bh);
     }
     return n;
 }
@@ -91,10 +138,16 @@ static void fire(FaultRule *rule)
 {
     SunderFaultPointInfo *info = point_info(fault_rule_point(rule));
     FaultFiring firing;
+    bool fired = false;
 
-    if (fault_engine_fire_action(engine, rule, sunder_fault_now_ns(),
-                                 &firing)) {
-        announce(&firing);
+    WITH_QEMU_LOCK_GUARD(&sunder_fault_mutex) {
+        fired = fault_engine_fire_action(engine, rule, sunder_fault_now_ns(),
+                                         &firing);
+        if (fired) {
+            announce(&firing);
+        }
+    }
+    if (fired) {
         info->action(info->opaque, &firing);
     }
 }
@@ -129,6 +182,7 @@ static FaultRule *earliest_action(void)
 {
     FaultRule *earliest = NULL;
 
+    QEMU_LOCK_GUARD(&sunder_fault_mutex);
     fault_engine_foreach_rule(engine, find_earliest, &earliest);
     return earliest;
 }
@@ -173,13 +227,15 @@ FaultPoint *sunder_fault_point_add(const SunderFaultPointInfo *info,
                                    Error **errp)
 {
     g_autoptr(GError) error = NULL;
-    FaultPoint *point;
+    FaultPoint *point = NULL;
     SunderFaultPointInfo *copy;
 
     require_action_function(info);
-    point = fault_engine_add_point(sunder_fault_engine(), info->name,
-                                   info->length, info->outcomes,
-                                   info->opaque, &error);
+    WITH_QEMU_LOCK_GUARD(&sunder_fault_mutex) {
+        point = fault_engine_add_point(sunder_fault_engine(), info->name,
+                                       info->length, info->outcomes,
+                                       info->opaque, &error);
+    }
     if (!point) {
         error_setg(errp, "%s", error->message);
         return NULL;
@@ -195,17 +251,21 @@ void sunder_fault_point_remove(FaultPoint *point)
 {
     if (point) {
         g_hash_table_remove(point_infos, point);
-        fault_engine_remove_point(engine, point);
+        WITH_QEMU_LOCK_GUARD(&sunder_fault_mutex) {
+            fault_engine_remove_point(engine, point);
+        }
         schedule_actions();
     }
 }
 
 char *sunder_fault_rule_add(const FaultRuleSpec *spec, GError **error)
 {
-    FaultRule *rule = fault_engine_add_rule(sunder_fault_engine(), spec,
-                                            error);
     g_autofree char *id = NULL;
+    FaultRule *rule = NULL;
 
+    WITH_QEMU_LOCK_GUARD(&sunder_fault_mutex) {
+        rule = fault_engine_add_rule(sunder_fault_engine(), spec, error);
+    }
     if (!rule) {
         return NULL;
     }
@@ -224,9 +284,13 @@ bool sunder_fault_rule_remove(const char *id, GError **error)
 {
     FaultRule *rule = fault_engine_find_rule(sunder_fault_engine(), id);
     FaultPoint *point = rule ? fault_rule_point(rule) : NULL;
+    bool removed = false;
 
     tell_changed(point, rule);
-    if (!fault_engine_remove_rule(engine, id, error)) {
+    WITH_QEMU_LOCK_GUARD(&sunder_fault_mutex) {
+        removed = fault_engine_remove_rule(engine, id, error);
+    }
+    if (!removed) {
         return false;
     }
     trace_sunder_fault_remove(id);
@@ -235,17 +299,17 @@ bool sunder_fault_rule_remove(const char *id, GError **error)
     return true;
 }
 
-static void tell_loaded(FaultPoint *point, void *opaque)
-{
-    tell_changed(point, NULL);
-}
-
 bool sunder_fault_load(const uint8_t *data, size_t size, GError **error)
 {
-    if (!fault_engine_load(sunder_fault_engine(), data, size, error)) {
+    bool loaded = false;
+
+    WITH_QEMU_LOCK_GUARD(&sunder_fault_mutex) {
+        loaded = fault_engine_load(sunder_fault_engine(), data, size, error);
+    }
+    if (!loaded) {
         return false;
     }
-    fault_engine_foreach_point(engine, tell_loaded, NULL);
+    tell_all_changed();
     schedule_actions();
     return true;
 }
@@ -257,6 +321,7 @@ bool sunder_fault_load(const uint8_t *data, size_t size, GError **error)
  */
 static void machine_done(Notifier *notifier, void *data)
 {
+    changed_bh = qemu_bh_new(run_changed, NULL);
     sunder_fault_vmstate_register();
 }
 
@@ -264,6 +329,7 @@ static Notifier machine_done_notifier = { .notify = machine_done };
 
 static void registry_init(void)
 {
+    qemu_mutex_init(&sunder_fault_mutex);
     qemu_add_machine_init_done_notifier(&machine_done_notifier);
 }
 

@@ -7,9 +7,17 @@
 #define SUNDER_HW_FAULT_REGISTRY_H
 
 #include "hw/fault/fault.h"
+#include "qemu/lockable.h"
+#include "qemu/thread.h"
 
 /* The one engine of the machine, made at its first use. */
 FaultEngine *sunder_fault_engine(void);
+
+/*
+ * Held, inside the big lock, by whoever looks at or changes the engine:
+ * accesses are checked in other threads.  Not held while a model is told.
+ */
+extern QemuMutex sunder_fault_mutex;
 
 /*
  * Adds a rule, tells the model, and carries out or schedules its action.

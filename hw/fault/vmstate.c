@@ -36,8 +36,11 @@ static int rules_pre_load(void *opaque)
 static int rules_pre_save(void *opaque)
 {
     RulesState *state = opaque;
-    GByteArray *bytes = fault_engine_save(sunder_fault_engine());
+    GByteArray *bytes = NULL;
 
+    WITH_QEMU_LOCK_GUARD(&sunder_fault_mutex) {
+        bytes = fault_engine_save(sunder_fault_engine());
+    }
     g_free(state->bytes);
     state->size = bytes->len;
     state->bytes = g_byte_array_free(bytes, FALSE);

@@ -65,7 +65,7 @@ static IommuClient *client_new(VTDAddressSpace *as)
  */
 IommuClient *iommu_client(VTDAddressSpace *as)
 {
-    MemoryRegion *mr = MEMORY_REGION(&as->iommu);
+    MemoryRegion *mr = &as->iommu.parent_obj;
     IommuClient *client = qatomic_load_acquire(&mr->opaque);
     SunderIommu *s;
 
@@ -175,8 +175,8 @@ static void use_held(IommuClient *client, hwaddr address, unsigned access,
 }
 
 /* Whether the page is another one than when it was mapped for longer. */
-static bool held_differs(IommuClient *client, hwaddr address, PagingStatus status,
-                         const PagingResult *now)
+static bool held_differs(IommuClient *client, hwaddr address,
+                         PagingStatus status, const PagingResult *now)
 {
     uint64_t mapped_ns;
     const PagingResult *then;
@@ -220,28 +220,81 @@ static void translate_afresh(IommuClient *client, hwaddr address,
     }
 }
 
+/*
+ * What QEMU does with memory that cannot be accessed it does four bytes at
+ * a time, and asks for each.  A refusal holds for the rest of the access
+ * within its page: it is one, for counters, rules and reports.
+ */
+static __thread struct {
+    const IommuClient *client;  /* NULL: none */
+    hwaddr address;             /* of the latest piece */
+    hwaddr end;                 /* of the whole access */
+} refused;
+
+#define LARGEST_PIECE 8
+
+static IOMMUTLBEntry refuse(const IommuClient *client, hwaddr address)
+{
+    refused.client = client;
+    refused.address = address;
+    refused.end = address + address_space_access_length;
+    return (IOMMUTLBEntry) { .target_as = &address_space_memory };
+}
+
+static bool was_refused(const IommuClient *client, hwaddr address)
+{
+    bool same = refused.client == client && address > refused.address &&
+                address - refused.address <= LARGEST_PIECE &&
+                address + address_space_access_length == refused.end &&
+                !((address ^ refused.address) & VTD_PAGE_MASK_4K);
+
+    refused.client = NULL;
+    return same;
+}
+
 static bool is_parents(SunderIommu *s, const VTDAddressSpace *as)
 {
-    IntelIOMMUState *v = INTEL_IOMMU_DEVICE(s);
+    const IntelIOMMUState *v = &s->parent_obj;
 
     return !iommu_checks(s) || !v->dmar_enabled || v->root_scalable ||
            as->pasid != PCI_NO_PASID;
 }
 
+static IOMMUTLBEntry translate_without_hit(IommuClient *client,
+                                           hwaddr address, unsigned access,
+                                           IOMMUAccessFlags flag, int index)
+{
+    IOMMUTLBEntry entry = { .target_as = &address_space_memory };
+
+    if (qatomic_read(&client->pass_through)) {
+        return iommu_parent.translate(&client->as->iommu, address, flag,
+                                      index);
+    }
+    translate_afresh(client, address, access, &entry);
+    return entry.perm == IOMMU_NONE ? refuse(client, address) : entry;
+}
+
+/*
+ * The way of a hit.  Each part of its answer is stored once and where it
+ * stays: copying a structure just written part by part stalls the host's
+ * processor for longer than the rest takes.
+ */
 static IOMMUTLBEntry translate(IOMMUMemoryRegion *region, hwaddr address,
                                IOMMUAccessFlags flag, int index)
 {
     VTDAddressSpace *as = container_of(region, VTDAddressSpace, iommu);
     SunderIommu *s = container_of(as->iommu_state, SunderIommu, parent_obj);
     unsigned access = flag & IOMMU_WO ? PAGING_WRITE : PAGING_READ;
-    IOMMUTLBEntry entry = { .target_as = &address_space_memory };
     IommuClient *client = iommu_client(as);
     FaultPoint *point = qatomic_read(&client->point);
     PagingResult result;
 
+    if (unlikely(refused.client) && was_refused(client, address)) {
+        return refuse(client, address);
+    }
     if (unlikely(point && fault_point_armed(point)) &&
         iommu_point_refuses(client, point, address, access)) {
-        return entry;
+        return refuse(client, address);
     }
     if (unlikely(is_parents(s, as))) {
         return iommu_parent.translate(region, address, flag, index);
@@ -250,18 +303,19 @@ static IOMMUTLBEntry translate(IOMMUMemoryRegion *region, hwaddr address,
                  context_key(client))) {
         refresh_context(client);
     }
-    if (likely(!iommu_held) &&
-        likely(paging_hit(client->paging, address, access,
-                          iommu_clock_coarse(s), thread_shard(),
-                          &result))) {
-        set_entry(&entry, address, &result);
-        return entry;
+    if (unlikely(iommu_held) ||
+        unlikely(!paging_hit(client->paging, address, access,
+                             iommu_clock_coarse(s), thread_shard(),
+                             &result))) {
+        return translate_without_hit(client, address, access, flag, index);
     }
-    if (qatomic_read(&client->pass_through)) {
-        return iommu_parent.translate(region, address, flag, index);
-    }
-    translate_afresh(client, address, access, &entry);
-    return entry;
+    return (IOMMUTLBEntry) {
+        .target_as = &address_space_memory,
+        .iova = address & ~result.mask,
+        .translated_addr = result.address,
+        .addr_mask = result.mask,
+        .perm = result.permissions,
+    };
 }
 
 static const char *notified_device(const VTDAddressSpace *as)

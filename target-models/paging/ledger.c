@@ -35,13 +35,13 @@ bool paging_slot_changed(PagingDevice *device, Block *block, Slot *slot)
     PagingTable *table = device->table;
     Path *path = atomic_load_explicit(&block->path, memory_order_relaxed);
     unsigned level = block->key & 3;
-    unsigned index = slot - block->slots;
-    uint64_t iova = (block->key >> 2) << (level_shift(level) + BLOCK_BITS) |
-                    (uint64_t)index << level_shift(level);
+    uint64_t iova = block_iova(block->key) +
+                    ((uint64_t)(slot - block->slots) << level_shift(level));
     PagingWalk walk;
 
     if (path_holds(path, load(&table->map_epoch))) {
-        return load_entry(&path->leaves[index]) != load(&slot->entry);
+        return load_entry(&path->leaves[level_index(iova, level)]) !=
+               load(&slot->entry);
     }
     paging_walk_locked(table, &device->context, iova,
                        PAGING_READ | PAGING_WRITE, &walk);

@@ -33,14 +33,18 @@
 /* Invalidations of a domain or of everything whose time is remembered. */
 #define LOG_SIZE        64
 
-/* The way to 64 entries; immutable. */
+/*
+ * The way to a table of leaves; immutable but for its users.  Blocks of one
+ * table share it, so that it stays in the host's caches.
+ */
 typedef struct Path {
     uint64_t map_epoch;         /* host addresses are valid in this one */
     unsigned n;                 /* entries above, 0 to 3 */
     unsigned permissions;       /* of those */
     const uint64_t *parents[3];
     uint64_t values[3];
-    const uint64_t *leaves;     /* the 64 entries, in guest memory */
+    const uint64_t *leaves;     /* the 512 entries, in guest memory */
+    unsigned users;             /* blocks; with the lock */
 } Path;
 
 typedef struct Slot {
@@ -70,6 +74,7 @@ typedef struct Hash {
 typedef struct Shard {
     _Alignas(64) _Atomic uint64_t translations;
     _Atomic uint64_t last_iova;
+    _Atomic uint64_t last_ns;
 } Shard;
 
 struct PagingDevice {
@@ -89,7 +94,6 @@ struct PagingDevice {
     uint64_t ledger_invalidations;
     _Atomic uint64_t ledger_entries;
     uint64_t ledger_stale, ledger_total_ns, ledger_max_ns;
-    _Atomic unsigned last_shard;
     Shard shards[PAGING_SHARDS];
 };
 
@@ -139,12 +143,17 @@ static inline unsigned level_index(uint64_t iova, unsigned level)
 
 static inline unsigned slot_index(uint64_t iova, unsigned level)
 {
-    return (iova >> level_shift(level)) & (BLOCK_SLOTS - 1);
+    return level_index(iova, level) & (BLOCK_SLOTS - 1);
 }
 
 static inline uint64_t block_key(uint64_t iova, unsigned level)
 {
     return (iova >> (level_shift(level) + BLOCK_BITS)) << 2 | level;
+}
+
+static inline uint64_t block_iova(uint64_t key)
+{
+    return (key >> 2) << (level_shift(key & 3) + BLOCK_BITS);
 }
 
 /* Entries in guest memory are little endian and change at any time. */
@@ -230,6 +239,8 @@ void paging_walk_locked(PagingTable *table, const PagingContext *context,
                         uint64_t iova, unsigned access, PagingWalk *walk);
 
 void paging_retire(PagingTable *table, void *memory);
+/* Gives @block another path, which gets a user more. */
+void paging_block_set_path(PagingTable *table, Block *block, Path *path);
 /* Returns: the block, made when there is none. */
 Block *paging_device_block(PagingDevice *device, uint64_t iova,
                            unsigned level);

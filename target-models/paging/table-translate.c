@@ -9,7 +9,8 @@
  */
 #include "target-models/paging/paging-internal.h"
 
-static void count(PagingDevice *device, uint64_t iova, unsigned shard)
+static void count(PagingDevice *device, uint64_t iova, uint64_t now_ns,
+                  unsigned shard)
 {
     Shard *s = &device->shards[shard];
 
@@ -22,11 +23,7 @@ static void count(PagingDevice *device, uint64_t iova, unsigned shard)
         store(&s->translations, load(&s->translations) + 1);
     }
     store(&s->last_iova, iova);
-    if (atomic_load_explicit(&device->last_shard,
-                             memory_order_relaxed) != shard) {
-        atomic_store_explicit(&device->last_shard, shard,
-                              memory_order_relaxed);
-    }
+    store(&s->last_ns, now_ns);
 }
 
 static void set_page(const PagingTable *table, uint64_t entry,
@@ -75,8 +72,8 @@ static bool hit(PagingDevice *device, Block *block, unsigned level,
                 uint64_t iova, unsigned access, uint64_t now_ns,
                 uint64_t epoch, PagingResult *result)
 {
-    unsigned index = slot_index(iova, level);
-    Slot *slot = &block->slots[index];
+    unsigned index = level_index(iova, level);
+    Slot *slot = &block->slots[index & (BLOCK_SLOTS - 1)];
     uint64_t entry = atomic_load_explicit(&slot->entry,
                                           memory_order_acquire);
     Path *path = atomic_load_explicit(&block->path, memory_order_acquire);
@@ -111,7 +108,7 @@ bool paging_hit(PagingDevice *device, uint64_t iova, unsigned access,
 
         if (block && hit(device, block, level, iova, access, now_ns, epoch,
                          result)) {
-            count(device, iova, shard);
+            count(device, iova, now_ns, shard);
             return true;
         }
     }
@@ -128,6 +125,7 @@ typedef struct Query {
     Slot *slot;
     unsigned level;
     bool explained;             /* there was one, and it was invalidated */
+    Path *path;                 /* that the walk took; NULL: a full walk */
     PagingWalk walk;
 } Query;
 
@@ -161,26 +159,46 @@ static void find_cached(Query *q)
 }
 
 /*
- * The page tables as they are now.  Where the entries above have not
- * changed their addresses need not be looked up in the memory map again,
- * which is most of the cost of a walk.
+ * The way that a block of the same table takes and that still holds.  There
+ * addresses need not be looked up in the memory map again, which is most of
+ * the cost of a walk.
  */
+static Path *find_path(Query *q)
+{
+    uint64_t map_epoch = load(&q->device->table->map_epoch);
+    unsigned n = LEVEL_ENTRIES / BLOCK_SLOTS;
+    unsigned own = level_index(q->iova, 1) / BLOCK_SLOTS;
+
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t offset = (uint64_t)((own + i) % n) <<
+                          (level_shift(1) + BLOCK_BITS);
+        Block *block = device_find(q->device,
+                                   (q->iova & ~level_mask(2)) + offset, 1);
+        Path *path = block ? atomic_load_explicit(&block->path,
+                                                  memory_order_relaxed) :
+                             NULL;
+
+        if (path && path_holds(path, map_epoch)) {
+            return path;
+        }
+    }
+    return NULL;
+}
+
+/* The page tables as they are now. */
 static void walk(Query *q)
 {
     PagingTable *table = q->device->table;
-    Block *block = device_find(q->device, q->iova, 1);
-    Path *path = block ? atomic_load_explicit(&block->path,
-                                              memory_order_relaxed) : NULL;
-    unsigned index = slot_index(q->iova, 1);
+    Path *path = find_path(q);
     uint64_t entry;
 
-    if (!path || !path_holds(path, load(&table->map_epoch)) ||
-        !(path->permissions & q->access)) {
+    if (!path || !(path->permissions & q->access)) {
         paging_walk_locked(table, &q->device->context, q->iova, q->access,
                            &q->walk);
         return;
     }
-    entry = load_entry(&path->leaves[index]);
+    q->path = path;
+    entry = load_entry(&path->leaves[level_index(q->iova, 1)]);
     q->walk = (PagingWalk) {
         .level = 1,
         .permissions = path->permissions & entry,
@@ -200,7 +218,6 @@ static Path *path_new(uint64_t map_epoch, uint64_t iova, const PagingWalk *w)
 {
     Path *path = g_new0(Path, 1);
     unsigned top = w->level + w->n - 1;
-    const uint64_t *leaves = w->pages[w->n - 1];
 
     path->map_epoch = map_epoch;
     path->n = w->n - 1;
@@ -212,7 +229,7 @@ static Path *path_new(uint64_t map_epoch, uint64_t iova, const PagingWalk *w)
         path->values[i] = w->entries[i];
         path->permissions &= w->entries[i];
     }
-    path->leaves = &leaves[level_index(iova, w->level) & ~(BLOCK_SLOTS - 1)];
+    path->leaves = w->pages[w->n - 1];
     return path;
 }
 
@@ -220,17 +237,18 @@ static void remember(Query *q)
 {
     PagingDevice *device = q->device;
     PagingTable *table = device->table;
-    Block *block = paging_device_block(device, q->iova, q->walk.level);
-    Slot *slot = &block->slots[slot_index(q->iova, q->walk.level)];
+    Path *path = q->path ? q->path : path_new(load(&table->map_epoch),
+                                              q->iova, &q->walk);
+    Block *block;
+    Slot *slot;
 
-    if (q->walk.pages[0]) {
-        Path *old = atomic_load_explicit(&block->path, memory_order_relaxed);
-
-        atomic_store_explicit(&block->path,
-                              path_new(load(&table->map_epoch), q->iova,
-                                       &q->walk), memory_order_release);
-        paging_retire(table, old);
+    path->users++;              /* we, while blocks may go to make room */
+    block = paging_device_block(device, q->iova, q->walk.level);
+    slot = &block->slots[slot_index(q->iova, q->walk.level)];
+    if (atomic_load_explicit(&block->path, memory_order_relaxed) != path) {
+        paging_block_set_path(table, block, path);
     }
+    path->users--;
     device->live += !load(&slot->entry);
     store(&slot->seen_ns, q->now_ns);
     store(&slot->stamp, load(&table->epoch));
@@ -403,7 +421,7 @@ PagingStatus paging_translate(PagingDevice *device, uint64_t iova,
         return PAGING_OK;
     }
     *result = (PagingResult) { 0 };
-    count(device, iova, shard);
+    count(device, iova, now_ns, shard);
     g_mutex_lock(&table->lock);
     if (atomic_load(&device->has_context) && !device->context.pass_through) {
         status = translate(&q, result);

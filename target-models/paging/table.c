@@ -32,6 +32,24 @@ void paging_retire(PagingTable *table, void *memory)
     }
 }
 
+static Path *block_path(Block *block)
+{
+    return atomic_load_explicit(&block->path, memory_order_relaxed);
+}
+
+void paging_block_set_path(PagingTable *table, Block *block, Path *path)
+{
+    Path *old = block_path(block);
+
+    if (path) {
+        path->users++;
+    }
+    atomic_store_explicit(&block->path, path, memory_order_release);
+    if (old && --old->users == 0) {
+        paging_retire(table, old);
+    }
+}
+
 PagingTable *paging_table_new(const PagingMemory *memory,
                               const PagingUnit *unit)
 {
@@ -112,8 +130,12 @@ static void device_grow(PagingDevice *device)
 
 static void retire_block(PagingTable *table, Block *block)
 {
-    paging_retire(table, atomic_load_explicit(&block->path,
-                                              memory_order_relaxed));
+    Path *path = block_path(block);
+
+    /* Readers that still have the block go on with its path. */
+    if (path && --path->users == 0) {
+        paging_retire(table, path);
+    }
     paging_retire(table, block);
     table->n_blocks--;
 }
@@ -213,7 +235,11 @@ void paging_device_free(PagingDevice *device)
         Block *block = bucket_block(hash, i);
 
         if (block) {
-            g_free(atomic_load_explicit(&block->path, memory_order_relaxed));
+            Path *path = block_path(block);
+
+            if (path && --path->users == 0) {
+                g_free(path);
+            }
             g_free(block);
         }
     }
@@ -292,13 +318,18 @@ void paging_table_memory_changed(PagingTable *table)
 
 bool paging_device_last_address(const PagingDevice *device, uint64_t *iova)
 {
-    PagingDevice *d = (PagingDevice *)device;
-    unsigned shard = atomic_load_explicit(&d->last_shard,
-                                          memory_order_relaxed);
+    Shard *last = NULL;
 
-    if (!load(&d->shards[shard].translations)) {
-        return false;
+    for (unsigned i = 0; i < PAGING_SHARDS; i++) {
+        Shard *shard = &((PagingDevice *)device)->shards[i];
+
+        if (load(&shard->translations) &&
+            (!last || load(&shard->last_ns) > load(&last->last_ns))) {
+            last = shard;
+        }
     }
-    *iova = load(&d->shards[shard].last_iova);
-    return true;
+    if (last) {
+        *iova = load(&last->last_iova);
+    }
+    return last;
 }
