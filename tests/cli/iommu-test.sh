@@ -41,7 +41,7 @@ the_table_shows_each_device() {
     status 0 "$SUNDER" iommu lab
     matches '^iommu0: mode report, bounce off, translation on; 2190' "$said"
     matches '2190 invalidations, 3 lost, 1 pending' "$said"
-    matches '^  disk0  *00:01.0  *2100000  *812  *64367  *60096  *7  *0 ' \
+    matches '^  disk0  *00:01.0  *7  *0  *2100000  *64367  *60096  *812 ' \
         "$said"
     matches '400/1000  12.3 ms  5.00 ms$' "$said"
     matches '^  nic0 ' "$said"

@@ -101,14 +101,14 @@ static void iommu_print_device(JsonArray *array, guint i, JsonNode *element,
         "%" PRIu64 "/%" PRIu64, changed, iommu_number(ledger, "entries"));
 
     /* Bus, device and function: PCI Local Bus 3.0, 3.2.2.3.2 */
-    fprintf(out, "  %-20s %02x:%02x.%x %12" PRIu64 " %7" PRIu64 " %9" PRIu64
-            " %9" PRIu64 " %7" PRIu64 " %7" PRIu64 " %17s %8s %8s\n", name,
-            id >> 8, id >> 3 & 0x1f, id & 7,
+    fprintf(out, "  %-20s %02x:%02x.%x %7" PRIu64 " %7" PRIu64 " %12" PRIu64
+            " %9" PRIu64 " %9" PRIu64 " %7" PRIu64 " %17s %8s %8s\n", name,
+            id >> 8, id >> 3 & 0x1f, id & 7, iommu_number(device, "stale"),
+            iommu_number(device, "blocked"),
             iommu_number(device, "translations"),
-            iommu_number(device, "entries"), iommu_number(device, "misses"),
+            iommu_number(device, "misses"),
             iommu_number(device, "revalidated"),
-            iommu_number(device, "stale"), iommu_number(device, "blocked"),
-            share, longest, mean);
+            iommu_number(device, "entries"), share, longest, mean);
 }
 
 static void iommu_print(JsonObject *iommu, FILE *out)
@@ -129,9 +129,10 @@ static void iommu_print(JsonObject *iommu, FILE *out)
         fprintf(out, "  no device has used it yet\n");
         return;
     }
-    fprintf(out, "  %-20s %-7s %12s %7s %9s %9s %7s %7s %17s %8s %8s\n",
-            "device", "", "translations", "entries", "misses", "made anew",
-            "stale", "blocked", "changed/dropped", "longest", "mean");
+    /* What matters most within the first 80 columns */
+    fprintf(out, "  %-20s %-7s %7s %7s %12s %9s %9s %7s %17s %8s %8s\n",
+            "device", "", "stale", "blocked", "translations", "misses",
+            "made anew", "entries", "changed/dropped", "longest", "mean");
     json_array_foreach_element(devices, iommu_print_device, out);
 }
 
