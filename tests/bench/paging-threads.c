@@ -41,6 +41,11 @@ typedef struct Word {
 
 typedef struct Shared Shared;
 
+typedef struct Host {
+    cpu_set_t allowed;          /* processors that we may run on */
+    unsigned readers;
+} Host;
+
 typedef struct Reader {
     pthread_t thread;
     Shared *shared;
@@ -54,6 +59,7 @@ typedef struct Reader {
 struct Shared {
     Way way;
     unsigned readers;
+    cpu_set_t allowed;
     CookieBuffer *cookies;
     CookieEntry entries[PAGES];
     Word frames[FRAMES];
@@ -68,6 +74,30 @@ struct Shared {
 
 /* Whose TLB the signal's handler finds */
 static _Thread_local Reader *this_reader;
+
+/* The processors that this process may run on */
+static unsigned allowed_processors(cpu_set_t *set)
+{
+    CPU_ZERO(set);
+    sched_getaffinity(0, sizeof(*set), set);
+    return (unsigned)MAX(CPU_COUNT(set), 1);
+}
+
+/* The first one is the remapper's, so that readers run beside it. */
+static void stay_on(const cpu_set_t *allowed, unsigned number)
+{
+    unsigned left = number % (unsigned)MAX(CPU_COUNT(allowed), 1);
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, allowed) && !left--) {
+            CPU_SET(cpu, &one);
+            sched_setaffinity(0, sizeof(one), &one);
+            return;
+        }
+    }
+}
 
 static double clock_ns(clockid_t clock)
 {
@@ -154,6 +184,7 @@ static void *reader_main(void *opaque)
     Shared *shared = reader->shared;
 
     this_reader = reader;
+    stay_on(&shared->allowed, 1 + (unsigned)(reader - shared->reader));
     atomic_fetch_add(&shared->started, 1);
     while (!atomic_load_explicit(&shared->stop, memory_order_relaxed)) {
         for (unsigned i = 0; i < CHUNK; i++) {
@@ -208,10 +239,11 @@ static void remap(Shared *shared)
     *slot = old;
 }
 
-static Shared *shared_new(Way way, unsigned readers)
+static Shared *shared_new(const Host *host, Way way, unsigned readers)
 {
     Shared *shared = g_new0(Shared, 1);
 
+    shared->allowed = host->allowed;
     shared->way = way;
     shared->readers = readers;
     shared->seed = 20261123;
@@ -265,10 +297,11 @@ static double median(GArray *samples)
  * Remaps, @pause_ns from the beginning of one to that of the next (0: at
  * once; negative: none), for @milliseconds, while readers read.
  */
-static Measured measure(Way way, unsigned readers, double pause_ns,
+static Measured measure(const Host *host, Way way, double pause_ns,
                         unsigned milliseconds)
 {
-    Shared *shared = shared_new(way, readers);
+    unsigned readers = host->readers;
+    Shared *shared = shared_new(host, way, readers);
     g_autoptr(GArray) samples = g_array_new(FALSE, FALSE, sizeof(float));
     double begin = now_ns(), next = begin, now = begin;
     Measured measured = { 0 };
@@ -317,12 +350,13 @@ static void shared_stop(Shared *shared)
 }
 
 /* One mprotect() that takes the right to write from a page in use */
-static double host_protect_ns(unsigned readers, unsigned times)
+static double host_protect_ns(const Host *host, unsigned readers,
+                              unsigned times)
 {
     size_t size = (size_t)sysconf(_SC_PAGESIZE);
     volatile char *page = mmap(NULL, size, PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    Shared *shared = shared_new(WAY_PLAIN, readers);
+    Shared *shared = shared_new(host, WAY_PLAIN, readers);
     g_autoptr(GArray) samples = g_array_new(FALSE, FALSE, sizeof(float));
 
     for (unsigned i = 0; i < times && page != MAP_FAILED; i++) {
@@ -342,7 +376,7 @@ static double host_protect_ns(unsigned readers, unsigned times)
 }
 
 /* An interrupt to every processor that runs a reader, and nothing else */
-static double host_interrupt_ns(unsigned readers, unsigned times)
+static double host_interrupt_ns(const Host *host, unsigned times)
 {
     g_autoptr(GArray) samples = g_array_new(FALSE, FALSE, sizeof(float));
     Shared *shared;
@@ -351,7 +385,7 @@ static double host_interrupt_ns(unsigned readers, unsigned times)
                 MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0) {
         return -1;
     }
-    shared = shared_new(WAY_PLAIN, readers);
+    shared = shared_new(host, WAY_PLAIN, host->readers);
     for (unsigned i = 0; i < times; i++) {
         double begin = now_ns();
         float took;
@@ -367,11 +401,11 @@ static double host_interrupt_ns(unsigned readers, unsigned times)
 static void print_ratio(const char *what, double cookies, double other,
                         const char *unit)
 {
-    printf("%-44s %10.1f %10.1f %-3s %8.3f\n", what, cookies, other, unit,
+    printf("%-44s %10.1f %10.1f %-3s %8.5f\n", what, cookies, other, unit,
            cookies / other);
 }
 
-static uint64_t print_storms(unsigned readers, unsigned milliseconds)
+static uint64_t print_storms(const Host *host, unsigned milliseconds)
 {
     static const struct {
         const char *name;
@@ -384,9 +418,9 @@ static uint64_t print_storms(unsigned readers, unsigned milliseconds)
     uint64_t wrong = 0;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(storms); i++) {
-        Measured cookies = measure(WAY_COOKIES, readers,
+        Measured cookies = measure(host, WAY_COOKIES,
                                    storms[i].pause_ns, milliseconds);
-        Measured signals = measure(WAY_SIGNALS, readers,
+        Measured signals = measure(host, WAY_SIGNALS,
                                    storms[i].pause_ns, milliseconds);
         g_autofree char *loads = g_strdup_printf("%s: a load",
                                                  storms[i].name);
@@ -402,28 +436,30 @@ static uint64_t print_storms(unsigned readers, unsigned milliseconds)
 
 bool threads_run(unsigned milliseconds)
 {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned readers = (unsigned)CLAMP(processors - 1, 1, MAX_READERS);
+    Host host;
+    unsigned processors = allowed_processors(&host.allowed);
     struct sigaction action = { .sa_handler = shoot_down_handler };
     Measured plain, compared;
     double alone, busy, interrupt;
     uint64_t wrong;
 
+    host.readers = CLAMP(processors - 1, 1, MAX_READERS);
+    stay_on(&host.allowed, 0);
     sigaction(SHOOT_DOWN, &action, NULL);
-    printf("\nReal: threads on %ld processors, one remaps, %u read (512 "
-           "pages)\n%-44s %10s %10s %12s\n", processors, readers, "",
+    printf("\nReal: threads on %u processors, one remaps, %u read (512 "
+           "pages)\n%-44s %10s %10s %12s\n", processors, host.readers, "",
            "cookies", "signals", "ratio");
-    plain = measure(WAY_PLAIN, readers, -1, milliseconds);
-    compared = measure(WAY_COOKIES, readers, -1, milliseconds);
+    plain = measure(&host, WAY_PLAIN, -1, milliseconds);
+    compared = measure(&host, WAY_COOKIES, -1, milliseconds);
     print_ratio("no remaps: a load (beside: nothing compared)",
                 compared.load_ns, plain.load_ns, "ns");
     wrong = plain.wrong + compared.wrong +
-            print_storms(readers, milliseconds);
-    compared = measure(WAY_COOKIES, readers, 0, milliseconds);
+            print_storms(&host, milliseconds);
+    compared = measure(&host, WAY_COOKIES, 0, milliseconds);
     wrong += compared.wrong;
-    alone = host_protect_ns(0, 20000);
-    busy = host_protect_ns(readers, 5000);
-    interrupt = host_interrupt_ns(readers, 5000);
+    alone = host_protect_ns(&host, 0, 20000);
+    busy = host_protect_ns(&host, host.readers, 5000);
+    interrupt = host_interrupt_ns(&host, 5000);
     printf("\nThe host's own shoot-down, beside a remap by cookies (%.1f ns)\n"
            "mprotect() of a page: %.0f ns alone, %.0f ns beside the readers",
            compared.remap_ns, alone, busy);
