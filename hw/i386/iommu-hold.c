@@ -206,15 +206,16 @@ static int allow_copies_everywhere(Object *object, void *opaque)
 
 void iommu_hold_enable(SunderIommu *s, bool on)
 {
+    qatomic_set(&s->bounce, on);
+    if (!on) {
+        /* Copies that are out are written back as they were mapped. */
+        return;
+    }
     if (!held_mappings) {
         qemu_mutex_init(&held_lock);
         held_mappings = g_hash_table_new(NULL, NULL);
     }
-    qatomic_set(&s->bounce, on);
-    if (on) {
-        object_child_foreach_recursive(object_get_root(),
-                                       allow_copies_everywhere, NULL);
-    }
-    /* Copies that are out are written back as they were mapped. */
+    object_child_foreach_recursive(object_get_root(),
+                                   allow_copies_everywhere, NULL);
     qatomic_set(&address_space_map_hook, &hook);
 }

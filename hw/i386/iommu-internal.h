@@ -38,7 +38,16 @@ typedef struct IommuClient {
     QLIST_ENTRY(IommuClient) next;
 } IommuClient;
 
-typedef struct IommuLateDma IommuLateDma;
+/* An address that is going to be used again. */
+typedef struct IommuLateDma {
+    IommuClient *client;
+    bool has_iova;              /* else: the one that it used last by then */
+    uint64_t iova;
+    bool write;
+    int64_t due_ns;
+    QEMUTimer *timer;
+    QLIST_ENTRY(IommuLateDma) next;
+} IommuLateDma;
 
 /* An invalidation that a fault holds back. */
 typedef struct IommuDelayed {
@@ -54,7 +63,10 @@ struct SunderIommu {
 
     SunderIommuMode mode;       /* atomic */
     bool bounce;                /* atomic */
-    uint32_t loaded_mode;       /* as it travels */
+    /* As they travel. */
+    uint32_t loaded_mode;
+    uint32_t state_size;
+    uint8_t *state;
     char *id;
     PagingTable *table;
     MemoryRegion front;
@@ -135,6 +147,10 @@ bool iommu_invalidate_intercepted(SunderIommu *s,
 void iommu_invalidate(SunderIommu *s, const PagingInvalidation *invalidation);
 /* Everything may be different: reset, a loaded state, another root. */
 void iommu_invalidate_everything(SunderIommu *s);
+/* Holds one back until that virtual time. */
+void iommu_hold_back_until(SunderIommu *s,
+                           const PagingInvalidation *invalidation,
+                           int64_t due_ns);
 /* Brings the ledgers up to date. */
 void iommu_sweep_all(SunderIommu *s);
 
@@ -162,8 +178,17 @@ void iommu_point_init(SunderIommu *s);
 /* Returns: whether a rule refuses the DMA. */
 bool iommu_point_refuses(IommuClient *client, FaultPoint *point,
                          uint64_t iova, unsigned access);
+/* A late DMA at that virtual time; !@has_iova: to the last address then. */
+void iommu_point_add_late(IommuClient *client, bool has_iova, uint64_t iova,
+                          bool write, int64_t due_ns);
 /* Drops late DMAs that are to come. */
 void iommu_point_reset(SunderIommu *s);
+
+/* iommu-state.c: makes s->state, frees it, takes it. */
+void iommu_state_save(SunderIommu *s);
+void iommu_state_forget(SunderIommu *s);
+bool iommu_state_load(SunderIommu *s, Error **errp);
+bool iommu_state_size_valid(void *opaque, int version_id);
 
 /* iommu-hold.c: memory that devices map for longer. */
 typedef struct IommuHeld IommuHeld;

@@ -119,11 +119,12 @@ static void run_delayed(void *opaque)
     schedule_delayed(s);
 }
 
-static void hold_back(SunderIommu *s, const PagingInvalidation *invalidation,
-                      uint64_t ns)
+void iommu_hold_back_until(SunderIommu *s,
+                           const PagingInvalidation *invalidation,
+                           int64_t due_ns)
 {
     IommuDelayed d = {
-        .due_ns = sunder_fault_now_ns() + MIN(ns, INT64_MAX / 2),
+        .due_ns = due_ns,
         .invalidation = *invalidation,
     };
     unsigned at = s->delayed->len;
@@ -160,7 +161,9 @@ bool iommu_invalidate_intercepted(SunderIommu *s,
     if (lost) {
         s->lost++;
     } else {
-        hold_back(s, invalidation, delay_ns);
+        iommu_hold_back_until(s, invalidation,
+                              sunder_fault_now_ns() +
+                              MIN(delay_ns, INT64_MAX / 2));
     }
     trace_sunder_iommu_intercept(s->id, lost, delay_ns);
     return true;

@@ -43,20 +43,11 @@ static const FaultOutcome dma_outcomes[] = {
         .value = FAULT_PARAM_OPTIONAL,
         .duration = FAULT_PARAM_REQUIRED,
         .code = OUTCOME_LATE_DMA,
-        .help = "the address that it used last is used again duration "
-                "later: read, or with value 1 written",
+        .help = "the address that it used last (by then, if none yet) is used "
+                "again duration later: read, or with value 1 written",
         .values = 1 << LATE_READ | 1 << LATE_WRITE,
     },
     { }
-};
-
-/* An address that is going to be used again. */
-struct IommuLateDma {
-    IommuClient *client;
-    uint64_t iova;
-    bool write;
-    QEMUTimer *timer;
-    QLIST_ENTRY(IommuLateDma) next;
 };
 
 static bool refuse(IommuClient *client, uint64_t iova, unsigned access,
@@ -99,9 +90,8 @@ static void free_late(IommuLateDma *late)
     g_free(late);
 }
 
-static void run_late(void *opaque)
+static void use_again(IommuLateDma *late)
 {
-    IommuLateDma *late = opaque;
     AddressSpace *as = &late->client->as->as;
     uint8_t bytes[LATE_BYTES];
 
@@ -109,27 +99,44 @@ static void run_late(void *opaque)
     memset(bytes, LATE_BYTE, sizeof(bytes));
     address_space_rw(as, late->iova, MEMTXATTRS_UNSPECIFIED, bytes,
                      sizeof(bytes), late->write);
+}
+
+static void run_late(void *opaque)
+{
+    IommuLateDma *late = opaque;
+
+    if (late->has_iova ||
+        paging_device_last_address(late->client->paging, &late->iova)) {
+        use_again(late);
+    }
     free_late(late);
+}
+
+void iommu_point_add_late(IommuClient *client, bool has_iova, uint64_t iova,
+                          bool write, int64_t due_ns)
+{
+    IommuLateDma *late = g_new0(IommuLateDma, 1);
+
+    late->client = client;
+    late->has_iova = has_iova;
+    late->iova = iova;
+    late->write = write;
+    late->due_ns = due_ns;
+    late->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, run_late, late);
+    QLIST_INSERT_HEAD(&client->iommu->late, late, next);
+    timer_mod_ns(late->timer, due_ns);
 }
 
 static void dma_action(void *opaque, const FaultFiring *firing)
 {
     IommuClient *client = opaque;
-    SunderIommu *s = client->iommu;
-    IommuLateDma *late;
-    uint64_t iova;
+    uint64_t iova = 0;
+    bool has_iova = paging_device_last_address(client->paging, &iova);
 
-    if (!paging_device_last_address(client->paging, &iova)) {
-        return;
-    }
-    late = g_new0(IommuLateDma, 1);
-    late->client = client;
-    late->iova = iova;
-    late->write = firing->value == LATE_WRITE;
-    late->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, run_late, late);
-    QLIST_INSERT_HEAD(&s->late, late, next);
-    timer_mod_ns(late->timer, sunder_fault_now_ns() +
-                              MIN(firing->duration_ns, INT64_MAX / 2));
+    iommu_point_add_late(client, has_iova, iova,
+                         firing->value == LATE_WRITE,
+                         sunder_fault_now_ns() +
+                         MIN(firing->duration_ns, INT64_MAX / 2));
 }
 
 void iommu_point_reset(SunderIommu *s)

@@ -112,22 +112,33 @@ static void instance_init(Object *obj)
     SUNDER_IOMMU(obj)->mode = SUNDER_IOMMU_MODE_REPORT;
 }
 
-/*
- * Translations are not carried over: each is made afresh, so that none can
- * be stale.  Invalidations that were held back have nothing to drop then.
- */
+static int refuse_state(Error *error)
+{
+    error_report_err(error);
+    return -EINVAL;
+}
+
+/* The mode comes along, so that a scenario goes on as it began. */
 static int post_load(void *opaque, int version_id)
 {
     SunderIommu *s = opaque;
     Error *error = NULL;
 
     iommu_invalidate_everything(s);
+    iommu_point_reset(s);
     iommu_report_reset(s);
-    if (!iommu_set_mode(s, s->loaded_mode, &error)) {
-        error_report_err(error);
-        return -EINVAL;
+    if (!iommu_set_mode(s, s->loaded_mode, &error) ||
+        !iommu_state_load(s, &error)) {
+        return refuse_state(error);
     }
+    iommu_state_forget(s);
     iommu_hold_enable(s, s->bounce);
+    return 0;
+}
+
+static int pre_load(void *opaque)
+{
+    iommu_state_forget(opaque);
     return 0;
 }
 
@@ -136,6 +147,13 @@ static int pre_save(void *opaque)
     SunderIommu *s = opaque;
 
     s->loaded_mode = s->mode;
+    iommu_state_save(s);
+    return 0;
+}
+
+static int post_save(void *opaque)
+{
+    iommu_state_forget(opaque);
     return 0;
 }
 
@@ -151,7 +169,9 @@ static VMStateDescription vmstate = {
     .version_id = 1,
     .minimum_version_id = 1,
     .priority = MIG_PRI_IOMMU,
+    .pre_load = pre_load,
     .pre_save = pre_save,
+    .post_save = post_save,
     .post_load = post_load,
 };
 
@@ -173,6 +193,9 @@ static void class_init(ObjectClass *klass, void *data)
         VMSTATE_BOOL(bounce, SunderIommu),
         VMSTATE_UINT64(invalidations, SunderIommu),
         VMSTATE_UINT64(lost, SunderIommu),
+        VMSTATE_UINT32(state_size, SunderIommu),
+        VMSTATE_VALIDATE("size", iommu_state_size_valid),
+        VMSTATE_VBUFFER_ALLOC_UINT32(state, SunderIommu, 0, NULL, state_size),
         VMSTATE_END_OF_LIST()
     };
 

@@ -39,7 +39,7 @@ bool paging_slot_changed(PagingDevice *device, Block *block, Slot *slot)
                     ((uint64_t)(slot - block->slots) << level_shift(level));
     PagingWalk walk;
 
-    if (path_holds(path, load(&table->map_epoch))) {
+    if (path && path_holds(path, load(&table->map_epoch))) {
         return load_entry(&path->leaves[level_index(iova, level)]) !=
                load(&slot->entry);
     }

@@ -81,6 +81,8 @@
 #define PAGING_MAX_BLOCKS   65536
 /* Invalidations that paging_table_postpone() remembers; the oldest go. */
 #define PAGING_MAX_POSTPONED 4096
+/* log2 of the pages of one invalidation, VT-d's largest MAMV here. */
+#define PAGING_MAX_ORDER    18
 /* Independent sets of counters that hits are spread over. */
 #define PAGING_SHARDS       16
 
@@ -374,6 +376,46 @@ bool paging_table_needs_sweep(const PagingTable *table);
 /* Fills in @counters; call paging_table_sweep() first to have them exact. */
 void paging_device_counters(const PagingDevice *device,
                             PagingCounters *counters);
+
+#define PAGING_ERROR paging_error_quark()
+GQuark paging_error_quark(void);
+
+typedef enum PagingError {
+    PAGING_ERROR_STATE,         /* a saved state is damaged */
+} PagingError;
+
+/* What is left of a saved state. */
+typedef struct PagingReader {
+    const uint8_t *data;
+    size_t size;
+} PagingReader;
+
+/*
+ * paging_device_save, paging_device_load:
+ *
+ * A device's context, counters and translations (65,536 at most; those that
+ * are stale go first), appended to @bytes, taken from @reader.  Translations
+ * are compared with guest memory at their next use, as ever.  paging_table_
+ * save() and _load() do the same for what was postponed; load that last.
+ *
+ * Every number is checked.  Returns: true, or false with @error set, and
+ * the device is empty then.
+ */
+void paging_device_save(PagingDevice *device, GByteArray *bytes);
+bool paging_device_load(PagingDevice *device, PagingReader *reader,
+                        GError **error);
+void paging_table_save(PagingTable *table, GByteArray *bytes);
+bool paging_table_load(PagingTable *table, PagingReader *reader,
+                       GError **error);
+
+/* Parts of such a state, for callers that have more to save. */
+void paging_put(GByteArray *bytes, uint64_t value);
+/* Returns: whether there was a number, and it is at most @most. */
+bool paging_get(PagingReader *reader, uint64_t most, uint64_t *value);
+void paging_invalidation_save(const PagingInvalidation *invalidation,
+                              GByteArray *bytes);
+bool paging_invalidation_load(PagingReader *reader,
+                              PagingInvalidation *invalidation);
 
 /* An address that the device used last, by any shard; false: none yet. */
 bool paging_device_last_address(const PagingDevice *device, uint64_t *iova);

@@ -87,7 +87,7 @@ static bool invalidate_level(PagingDevice *device, unsigned level,
 static void invalidate_pages(PagingTable *table, const PagingInvalidation *i,
                              uint64_t now_ns)
 {
-    uint64_t mask = (UINT64_C(1) << (PAGE_SHIFT + MIN(i->order, 18))) - 1;
+    uint64_t mask = (UINT64_C(1) << (PAGE_SHIFT + MIN(i->order, PAGING_MAX_ORDER))) - 1;
     uint64_t first = i->address & ~mask;
 
     for (unsigned n = 0; n < table->devices->len; n++) {

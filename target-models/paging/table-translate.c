@@ -79,7 +79,8 @@ static bool hit(PagingDevice *device, Block *block, unsigned level,
     Path *path = atomic_load_explicit(&block->path, memory_order_acquire);
     uint64_t stamp;
 
-    if (!entry || !path_holds(path, load(&device->table->map_epoch)) ||
+    if (!entry || !path ||
+        !path_holds(path, load(&device->table->map_epoch)) ||
         load_entry(&path->leaves[index]) != entry ||
         !(entry & path->permissions & access)) {
         return false;
@@ -261,7 +262,8 @@ static unsigned cached_permissions(const Query *q)
 {
     Path *path = atomic_load_explicit(&q->block->path, memory_order_relaxed);
 
-    return load(&q->slot->entry) & path->permissions &
+    /* One that came with a saved state has no path yet. */
+    return load(&q->slot->entry) & (path ? path->permissions : ~0u) &
            (PAGING_READ | PAGING_WRITE);
 }
 

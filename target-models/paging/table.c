@@ -323,7 +323,7 @@ bool paging_device_last_address(const PagingDevice *device, uint64_t *iova)
     for (unsigned i = 0; i < PAGING_SHARDS; i++) {
         Shard *shard = &((PagingDevice *)device)->shards[i];
 
-        if (load(&shard->translations) &&
+        if ((load(&shard->last_ns) || load(&shard->last_iova)) &&
             (!last || load(&shard->last_ns) > load(&last->last_ns))) {
             last = shard;
         }
