@@ -73,6 +73,7 @@ struct SunderIommu {
     MemoryListener memory_listener;
     DeviceListener device_listener;
     Notifier machine_done;
+    Notifier sweep_taken;
 
     /* The coarse clock of hits, see iommu-clock.c; atomic. */
     uint64_t now_ns;
@@ -133,6 +134,9 @@ bool iommu_set_mode(SunderIommu *s, SunderIommuMode mode, Error **errp);
 /* iommu-memory.c: guest memory for target-models/paging. */
 PagingTable *iommu_memory_table(SunderIommu *s);
 void iommu_memory_listen(SunderIommu *s);
+
+/* iommu-sweep.c: follows what the balloon's sweep takes. */
+void iommu_sweep_listen(SunderIommu *s);
 
 /* iommu-front.c, iommu-invalidate.c */
 void iommu_front_init(SunderIommu *s);

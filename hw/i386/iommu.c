@@ -43,6 +43,7 @@ static void realize(DeviceState *device, Error **errp)
         return;
     }
     iommu_memory_listen(s);
+    iommu_sweep_listen(s);
     iommu_front_init(s);
     iommu_translate_init(s);
     iommu_point_init(s);
