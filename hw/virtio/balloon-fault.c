@@ -23,7 +23,7 @@ enum {
 static const FaultOutcome sweep_outcomes[] = {
     { "delayed", FAULT_KIND_DELAY, FAULT_PARAM_NONE, FAULT_PARAM_REQUIRED,
       FAULT_OP_ANY, DELAYED,
-      "the sweep waits for duration-ns of host time before it looks at "
+      "the sweep waits for the duration, in host time, before it looks at "
       "anything" },
     { "discard-invalid", FAULT_KIND_ANSWER, FAULT_PARAM_NONE,
       FAULT_PARAM_NONE, FAULT_OP_ANY, DISCARD_INVALID,

@@ -17,6 +17,7 @@
 #include "qemu/log.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
+#include "system/system.h"
 #include "hw/trace.h"
 #include "target-models/sweep/sweep.h"
 
@@ -118,11 +119,11 @@ static BalloonRun part_run(const RamPart *part)
 
 /*
  * Others map the file behind private memory: a hole in it would change what
- * they see.
+ * they see.  Locked memory cannot be given back.
  */
 static bool block_may_discard(RAMBlock *block)
 {
-    return !(block->flags & RAM_READONLY_FD) &&
+    return !(block->flags & RAM_READONLY_FD) && !should_mlock(mlock_state) &&
            (qemu_ram_is_shared(block) || !qemu_ram_is_named_file(block));
 }
 
