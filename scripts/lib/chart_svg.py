@@ -45,20 +45,22 @@ def thin(points, least_x, least_y):
 
 
 class Chart:
-    """Axes from zero to the largest values there are."""
+    """Axes: all of the time, and from zero to the largest value there is."""
 
     def __init__(self, series):
         points = [point for line in series for point in line['points']]
-        self.step_x = step_of(max(x for x, _ in points), 12)
-        self.step_y = step_of(max(y for _, y in points), 7)
+        self.least_x = min(x for x, _ in points)
         self.most_x = max(x for x, _ in points)
+        self.step_x = step_of(self.most_x - self.least_x, 14)
+        self.step_y = step_of(max(y for _, y in points), 7)
         self.most_y = self.step_y * math.ceil(max(y for _, y in points) /
                                               self.step_y)
 
     def x(self, value):
         """Return the place of a value on the axis to the right."""
         width = WIDTH_PX - LEFT_PX - RIGHT_PX
-        return round(LEFT_PX + width * value / self.most_x, 1)
+        return round(LEFT_PX + width * (value - self.least_x) /
+                     (self.most_x - self.least_x), 1)
 
     def y(self, value):
         """Return the place of a value on the axis upwards."""
@@ -73,7 +75,8 @@ class Chart:
             yield (f'<path class="grid" d="M{LEFT_PX} {y}H{right}"/>'
                    f'<text x="{LEFT_PX - 8}" y="{y + 4}" text-anchor="end">'
                    f'{i * self.step_y:g}</text>')
-        for i in range(int(self.most_x / self.step_x) + 1):
+        for i in range(math.ceil(self.least_x / self.step_x),
+                       int(self.most_x / self.step_x) + 1):
             x = self.x(i * self.step_x)
             yield (f'<path class="grid" d="M{x} {TOP_PX}V{bottom}"/>'
                    f'<text x="{x}" y="{bottom + 17}" text-anchor="middle">'
@@ -85,7 +88,8 @@ class Chart:
 
     def line(self, number, line):
         """Return a line and its name below."""
-        points = thin(line['points'], self.most_x / 400, self.most_y / 200)
+        points = thin(line['points'], (self.most_x - self.least_x) / 400,
+                      self.most_y / 200)
         path = 'L'.join(f'{self.x(x)} {self.y(y)}' for x, y in points)
         style = (f'stroke="{COLOURS[number]}" '
                  f'stroke-dasharray="{DASHES[number]}"')

@@ -25,7 +25,6 @@ class Lab:
         self.name = f'bench-{machine}-{os.getpid()}-{len(Lab.running)}'
         self.title = machine
         self.events = []
-        self.began = time.monotonic()
         Lab.running.append(self)
         self.sunder('run', machine, '--name', self.name, '--detach', *options)
         status = json.loads(self.sunder('status', self.name, '--json'))
