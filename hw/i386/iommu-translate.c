@@ -260,6 +260,27 @@ static bool is_parents(SunderIommu *s, const VTDAddressSpace *as)
            as->pasid != PCI_NO_PASID;
 }
 
+/*
+ * The parent then takes the IOMMU out of the device's way, and may read
+ * tables that are registers: both want the big lock, which the parent would
+ * take behind its own and the main thread takes before it.
+ */
+static IOMMUTLBEntry pass_through(IommuClient *client, hwaddr address,
+                                  IOMMUAccessFlags flag, int index)
+{
+    bool locked = bql_locked();
+    IOMMUTLBEntry entry;
+
+    if (!locked) {
+        bql_lock();
+    }
+    entry = iommu_parent.translate(&client->as->iommu, address, flag, index);
+    if (!locked) {
+        bql_unlock();
+    }
+    return entry;
+}
+
 static IOMMUTLBEntry translate_without_hit(IommuClient *client,
                                            hwaddr address, unsigned access,
                                            IOMMUAccessFlags flag, int index)
@@ -267,8 +288,7 @@ static IOMMUTLBEntry translate_without_hit(IommuClient *client,
     IOMMUTLBEntry entry = { .target_as = &address_space_memory };
 
     if (qatomic_read(&client->pass_through)) {
-        return iommu_parent.translate(&client->as->iommu, address, flag,
-                                      index);
+        return pass_through(client, address, flag, index);
     }
     translate_afresh(client, address, access, &entry);
     return entry.perm == IOMMU_NONE ? refuse(client, address) : entry;
