@@ -171,6 +171,7 @@ static SweepWindow job_window(SweepJob *job)
         .super_page = (const uint64_t *)job->blocks->super_page->data,
         .regions = job->blocks->memory->len,
         .pattern = job->request.pattern,
+        .super_only = job->request.mode == SUNDER_SWEEP_MODE_SUPER_PAGES,
         .fault_errno = job->request.fault_discard_errno,
         .stop = &job->stop,
     };
@@ -188,6 +189,7 @@ static void take_batch(SweepJob *job)
     }
     write_guard_disarm(job->guard);
     sweep_plan_taken(job->plan, window.bytes);
+    sweep_plan_unmatched(job->plan, window.unmatched);
     publish(job, &window);
 }
 
@@ -354,6 +356,10 @@ static void take_all(SweepJob *job)
     note_totals(job);
 }
 
+/*
+ * What is taken is looked at in full when it is armed, and counted then.
+ * Six lines of a page of hugetlbfs would say little.
+ */
 static bool look(void *opaque, uint32_t region, uint64_t offset,
                  unsigned pages, uint64_t *matching)
 {
@@ -361,8 +367,13 @@ static bool look(void *opaque, uint32_t region, uint64_t offset,
     const HostMemory *m = &g_array_index(job->blocks->memory, HostMemory,
                                          region);
 
-    sweep_classify(m->host + offset, m->page, pages, job->request.pattern,
-                   matching);
+    if (job->guard && m->kind != HOST_MEMORY_HUGETLB) {
+        sweep_screen(m->host + offset, m->page, pages,
+                     job->request.pattern, matching);
+    } else {
+        sweep_classify(m->host + offset, m->page, pages,
+                       job->request.pattern, matching);
+    }
     return !is_stopped(job);
 }
 

@@ -16,6 +16,8 @@
 #define PIECE_SHARED  (UINT64_C(128) << 10)
 #define PIECE_RANGES  128
 
+#define PREFETCH 1024
+
 /* A piece in the making. */
 typedef struct Piece {
     const SweepWindow *window;
@@ -119,23 +121,6 @@ static bool add(Piece *piece, uint8_t *host, uint64_t length)
     return piece->bytes < piece_limit(piece) || flush(piece);
 }
 
-static bool look_super(Piece *piece, uint8_t *host, uint64_t length)
-{
-    const SweepWindow *w = piece->window;
-    uint64_t super = w->super_page[piece->region];
-
-    for (uint64_t at = 0; at < length; at += super) {
-        const void *view = write_guard_view(w->guard, host + at);
-
-        if (!sweep_matches(view, super, w->pattern)) {
-            piece->result->raced += super;
-        } else if (!add(piece, host + at, super)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool look_pages(Piece *piece, uint8_t *host, uint64_t length)
 {
     const SweepWindow *w = piece->window;
@@ -144,10 +129,33 @@ static bool look_pages(Piece *piece, uint8_t *host, uint64_t length)
     for (uint64_t at = 0; at < length; at += page) {
         const void *view = write_guard_view(w->guard, host + at);
 
-        __builtin_prefetch((const uint8_t *)view + page);
         if (!sweep_matches(view, page, w->pattern)) {
-            piece->result->raced += page;
+            piece->result->unmatched += page;
         } else if (!add(piece, host + at, page)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A super page that does not match as a whole may have pages that do. */
+static bool look_super(Piece *piece, uint8_t *host, uint64_t length)
+{
+    const SweepWindow *w = piece->window;
+    uint64_t super = w->super_page[piece->region];
+
+    for (uint64_t at = 0; at < length; at += super) {
+        const void *view = write_guard_view(w->guard, host + at);
+        bool fine = true;
+
+        if (sweep_matches(view, super, w->pattern)) {
+            fine = add(piece, host + at, super);
+        } else if (w->super_only) {
+            piece->result->unmatched += super;
+        } else {
+            fine = look_pages(piece, host + at, super);
+        }
+        if (!fine) {
             return false;
         }
     }
@@ -166,6 +174,17 @@ static bool look(Piece *piece, const SweepRun *run)
     piece->super_page = run->super_page;
     return run->super_page ? look_super(piece, host, run->length)
                            : look_pages(piece, host, run->length);
+}
+
+/* Fetches where the next run begins while this one is compared. */
+static void prefetch(const Piece *piece, const SweepRun *run)
+{
+    const uint8_t *host = piece->window->memory[run->region].host +
+                          run->offset;
+
+    for (unsigned i = 0; i < PREFETCH; i += 64) {
+        __builtin_prefetch(host + i);
+    }
 }
 
 unsigned sweep_window_ranges(const SweepWindow *window,
@@ -193,6 +212,9 @@ bool sweep_window_take(const SweepWindow *window, const SweepRun *runs,
     for (unsigned i = 0; i < count && fine; i++) {
         if (window->stop && g_atomic_int_get(window->stop)) {
             break;
+        }
+        if (i + 1 < count) {
+            prefetch(piece, &runs[i + 1]);
         }
         fine = look(piece, &runs[i]);
     }

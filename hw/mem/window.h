@@ -16,6 +16,7 @@ typedef struct SweepWindow {
     const uint64_t *super_page; /* bytes, by number of region */
     unsigned regions;
     uint64_t pattern;
+    bool super_only;            /* take nothing of broken super pages */
     int fault_errno;            /* discarding fails so, 0: it does not */
     const gint *stop;           /* not 0: take no more; may be NULL */
 } SweepWindow;
@@ -25,7 +26,8 @@ typedef struct SweepWindowResult {
     uint64_t bytes;             /* taken */
     uint64_t super_pages;       /* of these, whole ones */
     uint64_t pages;             /* of these, the others */
-    uint64_t raced;             /* bytes that did not match any more */
+    uint64_t raced;             /* bytes that writers released */
+    uint64_t unmatched;         /* bytes that did not match when armed */
 } SweepWindowResult;
 
 /*

@@ -83,6 +83,77 @@ bool sweep_matches(const void *memory, uint64_t length, uint64_t pattern)
            lines_match(bytes + strides, length - strides, pattern);
 }
 
+/* How far ahead lines are fetched: a miss costs as much as this many. */
+#define AHEAD 16
+
+/* Lines of a page, in 64ths of it, that a first look looks at. */
+static const uint8_t sample[] = { 63, 32, 9, 21, 46, 54 };
+
+static const uint64_t *line_at(const uint8_t *page, uint64_t size,
+                               unsigned part)
+{
+    return (const uint64_t *)(page + size / 64 * part);
+}
+
+/* Without a branch, so that all lines are fetched at once. */
+static bool sample_matches(const uint8_t *page, uint64_t size,
+                           uint64_t pattern)
+{
+    unsigned matching = 0;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(sample); i++) {
+        matching += line_matches(line_at(page, size, sample[i]), pattern);
+    }
+    return matching == G_N_ELEMENTS(sample);
+}
+
+/* Compares one line of each page. */
+static bool pages_match_at(const uint8_t *memory, uint64_t page,
+                           unsigned pages, uint64_t pattern, unsigned part)
+{
+    for (unsigned i = 0; i < pages; i++) {
+        const uint64_t *line = line_at(memory + i * page, page, part);
+
+        __builtin_prefetch((const uint8_t *)line + AHEAD * page);
+        if (!line_matches(line, pattern)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Sets a bit for each page that may match. */
+static void screen_pages(const uint8_t *memory, uint64_t page,
+                         unsigned pages, uint64_t pattern,
+                         uint64_t *matching)
+{
+    memset(matching, 0, (pages + 63) / 64 * sizeof(*matching));
+    for (unsigned i = 0; i < pages; i++) {
+        const uint8_t *at = memory + i * page;
+
+        __builtin_prefetch(at + AHEAD * page);
+        if (line_matches((const uint64_t *)at, pattern) &&
+            sample_matches(at, page, pattern)) {
+            matching[i / 64] |= UINT64_C(1) << (i % 64);
+        }
+    }
+}
+
+void sweep_screen(const void *memory, uint64_t page, unsigned pages,
+                  uint64_t pattern, uint64_t *matching)
+{
+    if (pages > 1 && pages_match_at(memory, page, pages, pattern, 0) &&
+        pages_match_at(memory, page, pages, pattern, 63) &&
+        pages_match_at(memory, page, pages, pattern, 32)) {
+        memset(matching, 0, (pages + 63) / 64 * sizeof(*matching));
+        for (unsigned i = 0; i < pages; i++) {
+            matching[i / 64] |= UINT64_C(1) << (i % 64);
+        }
+    } else {
+        screen_pages(memory, page, pages, pattern, matching);
+    }
+}
+
 void sweep_classify(const void *memory, uint64_t page, unsigned pages,
                     uint64_t pattern, uint64_t *matching)
 {
@@ -92,10 +163,7 @@ void sweep_classify(const void *memory, uint64_t page, unsigned pages,
     for (unsigned i = 0; i < pages; i++) {
         const uint8_t *at = bytes + i * page;
 
-        /* The next pages' first lines come while this one is compared. */
-        if (i + 4 < pages) {
-            __builtin_prefetch(at + 4 * page);
-        }
+        __builtin_prefetch(at + AHEAD * page);
         if (sweep_matches(at, page, pattern)) {
             matching[i / 64] |= UINT64_C(1) << (i % 64);
         }

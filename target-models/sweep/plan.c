@@ -132,6 +132,12 @@ void sweep_plan_taken(SweepPlan *plan, uint64_t bytes)
     plan->taken += bytes;
 }
 
+void sweep_plan_unmatched(SweepPlan *plan, uint64_t bytes)
+{
+    g_assert(bytes <= plan->totals.matching);
+    plan->totals.matching -= bytes;
+}
+
 SweepTotals sweep_plan_totals(const SweepPlan *plan)
 {
     return plan->totals;

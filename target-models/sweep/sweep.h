@@ -64,6 +64,15 @@ bool sweep_matches(const void *memory, uint64_t length, uint64_t pattern);
 void sweep_classify(const void *memory, uint64_t page, unsigned pages,
                     uint64_t pattern, uint64_t *matching);
 
+/*
+ * sweep_screen:
+ *
+ * The same at a tenth of the work: looks at a few lines of each page.  A
+ * bit that is clear is certain; a page whose bit is set may not match.
+ */
+void sweep_screen(const void *memory, uint64_t page, unsigned pages,
+                  uint64_t pattern, uint64_t *matching);
+
 /* --- Planning --------------------------------------------------------- */
 
 typedef struct SweepPlan SweepPlan;
@@ -92,7 +101,9 @@ typedef struct SweepRun {
  * SweepLook:
  *
  * Looks at @pages pages at @offset of @region, all resident and within
- * one super page, and sets @matching as sweep_classify() does.
+ * one super page, and sets @matching as sweep_classify() does.  Where
+ * it is sweep_screen() that looks, sweep_plan_unmatched() corrects the
+ * totals later.
  *
  * Returns: false to stop the plan: it finds no more candidates.
  */
@@ -148,6 +159,9 @@ const SweepRun *sweep_plan_next(SweepPlan *plan, unsigned *count);
 
 /* Tells that @bytes of the last batch were taken: the limit counts them. */
 void sweep_plan_taken(SweepPlan *plan, uint64_t bytes);
+
+/* Tells that @bytes of the last batch had never matched. */
+void sweep_plan_unmatched(SweepPlan *plan, uint64_t bytes);
 
 /* Whether sweep_plan_next() will give no more, whatever is added. */
 bool sweep_plan_is_over(const SweepPlan *plan);

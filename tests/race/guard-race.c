@@ -106,8 +106,8 @@ static bool look(void *opaque, uint32_t region, uint64_t offset,
 {
     Race *race = opaque;
 
-    sweep_classify(race->memory.memory.host + offset, RACE_PAGE, pages, 0,
-                   matching);
+    sweep_screen(race->memory.memory.host + offset, RACE_PAGE, pages, 0,
+                 matching);
     return true;
 }
 

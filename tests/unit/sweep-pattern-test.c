@@ -72,6 +72,56 @@ Test(sweep_pattern, a_bit_is_set_for_each_page_that_matches)
     }
 }
 
+/* Memory in which one word of every third page differs. */
+static uint64_t *make_mixed(unsigned pages, GRand *random)
+{
+    uint64_t *memory = alloc(pages * PAGE);
+
+    for (unsigned i = 0; i < pages; i += 3) {
+        memory[i * PAGE / 8 + g_rand_int_range(random, 0, PAGE / 8)] = 1;
+    }
+    return memory;
+}
+
+Test(sweep_pattern, a_screen_never_leaves_out_a_page_that_matches)
+{
+    g_autoptr(GRand) random = g_rand_new_with_seed(9);
+
+    for (unsigned pages = 1; pages <= 130; pages += 43) {
+        g_autofree uint64_t *memory = make_mixed(pages, random);
+        uint64_t matching[3], screened[3] = { 0, 0, 0 };
+
+        sweep_classify(memory, PAGE, pages, 0, matching);
+        sweep_screen(memory, PAGE, pages, 0, screened);
+        for (unsigned i = 0; i < (pages + 63) / 64; i++) {
+            cr_assert_eq(matching[i] & ~screened[i], 0);
+        }
+        cr_assert_eq(pages % 64 ? screened[pages / 64] >> pages % 64 : 0,
+                     0);
+    }
+}
+
+Test(sweep_pattern, a_screen_sees_a_page_that_is_full_of_something_else)
+{
+    g_autofree uint64_t *memory = alloc(70 * PAGE);
+    uint64_t screened[2];
+
+    fill(memory + 5 * PAGE / 8, PAGE, PATTERN);
+    sweep_screen(memory, PAGE, 70, 0, screened);
+    cr_assert_eq(screened[0], ~(UINT64_C(1) << 5));
+    cr_assert_eq(screened[1], 63);
+}
+
+Test(sweep_pattern, a_screen_of_pages_that_all_match_sets_all_bits)
+{
+    g_autofree uint64_t *memory = alloc(70 * PAGE);
+    uint64_t screened[2] = { 0, UINT64_MAX };
+
+    sweep_screen(memory, PAGE, 70, 0, screened);
+    cr_assert_eq(screened[0], UINT64_MAX);
+    cr_assert_eq(screened[1], 63);
+}
+
 /* --- Page frame numbers ------------------------------------------------ */
 
 Test(sweep_pfns, a_descending_request_is_one_run)

@@ -262,6 +262,22 @@ Test(sweep_plan, a_super_page_bigger_than_a_batch_goes_alone)
     sweep_plan_free(plan);
 }
 
+Test(sweep_plan, what_never_matched_leaves_the_totals)
+{
+    SweepPlan *plan = new_plan(SWEEP_ALL, 0, 0, 1, 0);
+    unsigned count;
+
+    set(world->resident[0], 0, 10);
+    set(world->zero[0], 0, 10);
+    add_resident(plan, 0, PAGES);
+    sweep_plan_finish(plan);
+    cr_assert_not_null(sweep_plan_next(plan, &count));
+    sweep_plan_taken(plan, 7 * PAGE);
+    sweep_plan_unmatched(plan, 3 * PAGE);
+    cr_assert_eq(sweep_plan_totals(plan).matching, 7 * PAGE);
+    sweep_plan_free(plan);
+}
+
 Test(sweep_plan, a_look_that_says_stop_ends_it)
 {
     SweepPlan *plan = new_plan(SWEEP_ALL, 0, 0, 1, 0);
