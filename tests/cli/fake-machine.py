@@ -3,7 +3,8 @@
 """A machine for the verbs of `sunder` to ask, without an emulator.
 
   fake-machine.py NAME ANSWERS    ANSWERS is a file of JSON: for each command
-                                  what it returns, or {"error": TEXT}; under
+                                  what it returns, or {"error": TEXT}, or
+                                  {"silent": true} to say nothing; under
                                   "events", for a command, a list of events
                                   that come before its reply or after it
 
@@ -47,6 +48,8 @@ def serve(connection, answers, heard):
             heard.write(f'{request["execute"]} '
                         f'{json.dumps(request.get("arguments", {}))}\n')
             heard.flush()
+            if answers.get(request['execute']) == {'silent': True}:
+                continue
             events = answers.get('events', {}).get(request['execute'], [])
             for message in (events[:1] + [answer(request, answers)] +
                             events[1:]):

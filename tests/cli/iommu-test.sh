@@ -144,6 +144,22 @@ watch_ends_with_the_machine() {
     matches 'lab: ' "$(cat err)"
 }
 
+watch_of_a_silent_machine_can_be_ended() {
+    local i watcher
+    machine '{"silent": true}'
+    "$SUNDER" iommu lab --watch >out 2>err </dev/null &
+    watcher=$!
+    for i in $(seq 200); do
+        ! grep -q query-sunder-iommu lab.heard || break
+        sleep 0.05
+    done
+    SECONDS=0
+    kill -INT "$watcher"
+    wait "$watcher"
+    [ "$SECONDS" -lt 20 ]
+    equal '' "$(cat out err)"
+}
+
 # A window of 10 lines and 50 columns
 on_a_terminal() {
     python3 -I - "$SUNDER" "$@" <<'END'
@@ -196,5 +212,7 @@ check 'mode and bounce are sent' mode_and_bounce_are_sent
 check 'a refusal is told' a_refusal_is_told
 check '--watch appends on a pipe' watch_appends_on_a_pipe
 check '--watch ends with the machine' watch_ends_with_the_machine
+check '--watch of a silent machine can be ended' \
+    watch_of_a_silent_machine_can_be_ended
 check '--watch redraws on a terminal' watch_redraws_on_a_terminal
 finish

@@ -134,6 +134,40 @@ static void watch_draw(const char *text, bool terminal, bool first)
     }
 }
 
+/*
+ * While a showing is made, which waits for the emulator, a signal ends the
+ * process at once: nothing of the table is out yet.
+ */
+static volatile sig_atomic_t watch_on_terminal;
+
+static int watch_status(int signal)
+{
+    return signal == SIGINT ? 0 : 128 + signal;
+}
+
+static void watch_end(int signal)
+{
+    if (watch_on_terminal &&
+        write(STDOUT_FILENO, CURSOR_SHOW, strlen(CURSOR_SHOW)) < 0) {
+        /* The terminal has gone. */
+    }
+    _exit(watch_status(signal));
+}
+
+static void watch_let_end(bool let)
+{
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+    struct sigaction action = { .sa_handler = watch_end };
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < G_N_ELEMENTS(signals); i++) {
+        sigaction(signals[i], &action, NULL);
+        sigaddset(&set, signals[i]);
+    }
+    sigprocmask(let ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
+}
+
 /* One showing; -1 to go on. */
 static int watch_show(WatchShow *show, void *opaque, bool terminal,
                       bool first)
@@ -146,7 +180,9 @@ static int watch_show(WatchShow *show, void *opaque, bool terminal,
     if (!out) {
         return EXIT_FAILED;
     }
+    watch_let_end(true);
     status = show(out, opaque);
+    watch_let_end(false);
     fclose(out);
     if (size) {
         watch_draw(text, terminal, first);
@@ -182,8 +218,10 @@ int watch_run(guint64 interval_ns, WatchShow *show, void *opaque)
     bool first = true;
     int status;
 
+    watch_on_terminal = terminal;
     if (terminal) {
         fputs(CURSOR_HIDE CLEAR_ALL, stdout);
+        fflush(stdout);
     }
     do {
         status = watch_show(show, opaque, terminal, first);
@@ -199,5 +237,5 @@ int watch_run(guint64 interval_ns, WatchShow *show, void *opaque)
         status = verb_signal_status(signal_fd);
     }
     close(signal_fd);
-    return status == 128 + SIGINT ? 0 : status;
+    return status == 128 + SIGINT ? watch_status(SIGINT) : status;
 }

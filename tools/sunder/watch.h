@@ -48,7 +48,8 @@ bool watch_parse(const char *text, guint64 *ns, GError **error);
 
 /*
  * Call @show every @interval_ns until it ends it or a signal comes; returns
- * the exit status.  Blocks SIGINT, SIGTERM and SIGHUP for the process.
+ * the exit status.  Takes SIGINT, SIGTERM and SIGHUP: while @show runs they end
+ * the process at once.
  */
 int watch_run(guint64 interval_ns, WatchShow *show, void *opaque);
 
