@@ -254,6 +254,29 @@ int dlpi_parse_capabilities(const uint8_t *data, size_t size,
                             DlpiCapability list[DLPI_CAPABILITIES]);
 
 /*
+ * Carried by virtio, for a driver that does not know DLPI: the features
+ * that are offered are the capabilities acknowledged, FEATURES_OK enables
+ * those that were accepted, DRIVER_OK opens the direct channel.
+ */
+
+/* Returns: feature bits of virtio-net for what is offered or enabled. */
+uint64_t dlpi_virtio_features(const DlpiCapability *list, unsigned n);
+
+/*
+ * dlpi_virtio_enable:
+ * @features: accepted by the driver
+ * @direct: whether to open the direct channel, too
+ *
+ * Says what a driver would say, in messages: attaches to @ppa and binds
+ * if need be, asks, and enables those and no others.  The stream is bound
+ * to SAP 0 and sees all SAPs, as virtio-net does.
+ *
+ * Returns: false when one of the messages was answered by an error.
+ */
+bool dlpi_virtio_enable(DlpiStream *stream, uint32_t ppa, uint64_t features,
+                        bool direct);
+
+/*
  * dlpi_stream_save, dlpi_stream_load:
  *
  * State, SAP, notifications, handles and what is enabled, in a versioned

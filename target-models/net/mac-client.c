@@ -2,8 +2,6 @@
 /* MAC service: clients and their filters. */
 #include "mac-internal.h"
 
-#include <string.h>
-
 #define WORD_BITS   64
 
 void mac_filter_init(MacFilter *filter, uint64_t address)
@@ -287,7 +285,7 @@ const MacClientStats *mac_client_stats(const MacClient *client)
     return &client->stats;
 }
 
-void mac_client_reset_stats(MacClient *client)
+void mac_client_set_stats(MacClient *client, const MacClientStats *stats)
 {
-    memset(&client->stats, 0, sizeof(client->stats));
+    client->stats = stats ? *stats : (MacClientStats){ .transfers = 0 };
 }

@@ -171,9 +171,9 @@ unsigned mac_port_clients(const MacPort *port)
     return port->n_clients;
 }
 
-void mac_port_reset_stats(MacPort *port)
+void mac_port_set_stats(MacPort *port, const MacPortStats *stats)
 {
-    memset(&port->stats, 0, sizeof(port->stats));
+    port->stats = stats ? *stats : (MacPortStats){ .lookups = 0 };
 }
 
 void mac_port_set_link(MacPort *port, const MacLink *link, uint64_t now_ns)

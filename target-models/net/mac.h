@@ -220,7 +220,8 @@ const MacLink *mac_port_link(const MacPort *port);
 const MacPortStats *mac_port_stats(const MacPort *port);
 /* Clients attached, taps among them. */
 unsigned mac_port_clients(const MacPort *port);
-void mac_port_reset_stats(MacPort *port);
+/* Replaces what was counted, as after a migration; NULL: by zeroes. */
+void mac_port_set_stats(MacPort *port, const MacPortStats *stats);
 
 /* Tells the clients when something changed. */
 void mac_port_set_link(MacPort *port, const MacLink *link, uint64_t now_ns);
@@ -280,7 +281,7 @@ bool mac_client_set_filter(MacClient *client, const MacFilter *filter,
 
 MacPort *mac_client_port(const MacClient *client);
 const MacClientStats *mac_client_stats(const MacClient *client);
-void mac_client_reset_stats(MacClient *client);
+void mac_client_set_stats(MacClient *client, const MacClientStats *stats);
 
 /*
  * mac_client_transmit:

@@ -9,6 +9,12 @@
 #define ADDRESS     UINT64_C(0x525400000001)
 #define PPAS        4
 
+/* VIRTIO 1.2, 5.1.3 and 6. */
+#define NET_F_CSUM      (UINT64_C(1) << 0)
+#define NET_F_HOST_TSO4 (UINT64_C(1) << 11)
+#define NET_F_HOST_TSO6 (UINT64_C(1) << 12)
+#define F_EVENT_IDX     (UINT64_C(1) << 29)
+
 /* What the NIC was made to do. */
 typedef struct FakeNic {
     int ppa;                    /* -1: none */
@@ -117,6 +123,7 @@ static void tear_down(void)
 }
 
 TestSuite(dlpi, .init = set_up, .fini = tear_down);
+TestSuite(dlpi_virtio, .init = set_up, .fini = tear_down);
 TestSuite(dlpi_state, .init = set_up, .fini = tear_down);
 
 static uint32_t word(unsigned i)
@@ -521,6 +528,43 @@ Test(dlpi, unknown_capabilities_are_skipped)
                      (uint32_t[]){ 24, 1, 3, 0, 0, 0, 0 }, 7);
     cr_assert_eq(send(), DLPI_CAPABILITY_ACK);
     cr_assert_eq(nic.n_enabled, 1);
+}
+
+Test(dlpi_virtio, features_are_the_capabilities_offered)
+{
+    DlpiCapability list[DLPI_CAPABILITIES];
+
+    attach();
+    cr_assert_eq(dlpi_virtio_features(list, query(list)),
+                 NET_F_CSUM | NET_F_HOST_TSO4 | F_EVENT_IDX);
+    nic.has_lso = false;
+    cr_assert_eq(dlpi_virtio_features(list, query(list)),
+                 NET_F_CSUM | F_EVENT_IDX);
+}
+
+Test(dlpi_virtio, accepted_features_enable_and_driver_ok_opens_the_channel)
+{
+    uint64_t accepted = NET_F_CSUM | NET_F_HOST_TSO6;
+
+    cr_assert(dlpi_virtio_enable(stream, 1, accepted, false));
+    cr_assert_eq(nic.ppa, 1);
+    cr_assert_eq(nic.levels, 1u << DLPI_PROMISC_SAP);
+    cr_assert_eq(nic.n_enabled, 1, "TSO6 is not offered");
+    cr_assert_eq(dlpi_stream_enabled(stream, DLPI_CAPAB_HCKSUM)->flags,
+                 DLPI_ENABLE | DLPI_HCKSUM_PARTIAL);
+    cr_assert(dlpi_virtio_enable(stream, 1, accepted, true));
+    cr_assert_eq(nic.n_enabled, 2);
+    cr_assert_not_null(dlpi_stream_enabled(stream, DLPI_CAPAB_DIRECT));
+    /* another negotiation after a reset of the device */
+    cr_assert(dlpi_virtio_enable(stream, 1, 0, false));
+    cr_assert_eq(nic.n_enabled, 0);
+}
+
+Test(dlpi_virtio, a_nic_that_refuses_is_heard)
+{
+    cr_assert_not(dlpi_virtio_enable(stream, PPAS, 1, false));
+    nic.refuses = true;
+    cr_assert_not(dlpi_virtio_enable(stream, 1, 1, false));
 }
 
 /* A stream for a NIC just like this one, loaded. */

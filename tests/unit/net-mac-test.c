@@ -286,6 +286,22 @@ Test(net_mac, lookups_stay_right_when_the_table_overflows)
     cr_assert_eq(mac_port_stats(wire.port)->unknown, 4995);
 }
 
+Test(net_mac, statistics_can_be_replaced)
+{
+    MacPortStats stats = { .unknown = 7 };
+    MacClientStats own = { .transfers = 5 };
+
+    client_attach(&a, wire.port, MAC_A);
+    mac_port_set_stats(wire.port, &stats);
+    mac_client_set_stats(a.client, &own);
+    arrive(MAC_A, 0, NIC_SAP_IPV4);
+    arrive(MAC_B, 0, NIC_SAP_IPV4);
+    cr_assert_eq(mac_port_stats(wire.port)->unknown, 8);
+    cr_assert_eq(mac_client_stats(a.client)->transfers, 6);
+    mac_port_set_stats(wire.port, NULL);
+    cr_assert_eq(mac_port_stats(wire.port)->unknown, 0);
+}
+
 Test(net_mac, an_unknown_port_names_those_there_are)
 {
     g_autoptr(GError) error = NULL;
@@ -375,4 +391,94 @@ Test(net_mac, clients_and_addresses_have_limits)
     }
     filter.n_addresses = MAC_MAX_ADDRESSES + 1;
     cr_assert_not(mac_client_set_filter(many[0].client, &filter, NULL));
+}
+
+/* What a filter lets through, said plainly. */
+static bool reference_match(const MacFilter *f, uint64_t to, uint16_t vlan,
+                            uint16_t sap)
+{
+    bool listed = to == f->address && !nic_address_is_group(to);
+
+    for (unsigned i = 0; i < f->n_addresses; i++) {
+        listed = listed || f->addresses[i] == to;
+    }
+    if (f->all_sap) {
+        return true;
+    }
+    if (f->sap != MAC_ANY && f->sap != sap) {
+        return false;
+    }
+    if (f->vlan != MAC_ANY && f->vlan != vlan) {
+        return false;
+    }
+    if (to == NIC_BROADCAST) {
+        return !f->no_broadcast;
+    }
+    if (nic_address_is_group(to)) {
+        return !f->no_multicast &&
+               (listed || f->promiscuous || f->all_multicast);
+    }
+    return !f->no_unicast && (listed || f->promiscuous || f->all_unicast);
+}
+
+static MacFilter random_filter(GRand *rand, const uint64_t *addresses)
+{
+    MacFilter f = plain_filter(addresses[g_rand_int_range(rand, 0, 2)]);
+    uint32_t bits = g_rand_int(rand) & g_rand_int(rand);
+
+    f.vlan = bits & 1 ? (uint32_t)g_rand_int_range(rand, 0, 3) : MAC_ANY;
+    f.sap = bits & 2 ? (bits & 4 ? 0x0800u : 0x0806u) : MAC_ANY;
+    f.all_sap = bits & 8;
+    f.promiscuous = bits & 16;
+    f.all_unicast = bits & 32;
+    f.all_multicast = bits & 64;
+    f.no_unicast = bits & 128;
+    f.no_multicast = bits & 256;
+    f.no_broadcast = bits & 512;
+    f.addresses = addresses;
+    f.n_addresses = bits & 1024 ? g_rand_int_range(rand, 0, 4) : 0;
+    return f;
+}
+
+/* Three clients whose filters change at random, against the plain way. */
+Test(net_mac, each_sees_what_its_filter_says)
+{
+    static const uint64_t to[] = {
+        MAC_A, MAC_B, MAC_GROUP, MAC_GROUP + 1, NIC_BROADCAST,
+    };
+    g_autoptr(GRand) rand = g_rand_new_with_seed(4);
+    TestClient *clients[] = { &a, &b, &tap };
+    MacFilter filters[3];
+
+    for (unsigned i = 0; i < 3; i++) {
+        client_attach(clients[i], wire.port, MAC_A);
+        filters[i] = plain_filter(MAC_A);
+    }
+    for (unsigned round = 0; round < 20000; round++) {
+        uint64_t address = to[g_rand_int_range(rand, 0, 5)];
+        uint16_t vlan = g_rand_int_range(rand, 0, 3);
+        uint16_t sap = g_rand_boolean(rand) ? 0x0800 : 0x0806;
+        unsigned before[3], originals = a.originals + b.originals +
+                                        tap.originals, seen = 0;
+
+        if (round % 8 == 0) {
+            unsigned i = g_rand_int_range(rand, 0, 3);
+
+            filters[i] = random_filter(rand, to);
+            set_filter(clients[i], filters[i]);
+        }
+        for (unsigned i = 0; i < 3; i++) {
+            before[i] = clients[i]->packets;
+        }
+        arrive(address, vlan, sap);
+        for (unsigned i = 0; i < 3; i++) {
+            bool saw = clients[i]->packets - before[i];
+
+            seen += saw;
+            cr_assert_eq(saw, reference_match(&filters[i], address, vlan,
+                                              sap));
+        }
+        cr_assert_eq(a.originals + b.originals + tap.originals - originals,
+                     seen > 0, "one of them gets the original");
+    }
 }
