@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sweeper: one sweep
- *
- * The thread plans, looks and takes; the main loop only arms.  For each
- * batch the thread asks (STEP_ASKED), the main loop answers (STEP_ARMED,
- * or STEP_TAKEN when it had to pause the machine and did the work itself,
- * or STEP_REFUSED).  The thread never needs the big QEMU lock: so it can be
- * waited for with the lock held.
- *
- * The main loop's part runs from the iohandler context, which no nested
- * aio_poll() serves: draining is never begun inside another drain.
+ * Sweeper: one sweep, and its thread
  */
 #include "qemu/osdep.h"
 
-#include "block/aio.h"
-#include "block/block-global-state.h"
 #include "exec/ramblock.h"
-#include "hw/mem/sweeper-internal.h"
-#include "hw/trace.h"
+#include "hw/mem/sweeper-job.h"
 #include "qapi/error.h"
-#include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "qemu/units.h"
-#include "system/runstate.h"
 
 /* What is armed at once, and in how many pieces at most. */
 #define BATCH             (32 * MiB)
@@ -35,58 +21,13 @@
 /* Runs of memfd below this cost more time than they give memory. */
 #define MEMFD_MIN_RUN     (64 * KiB)
 
-typedef enum SweepStep {
-    STEP_NONE,
-    STEP_ASKED,
-    STEP_ARMED,
-    STEP_TAKEN,
-    STEP_REFUSED,
-} SweepStep;
-
-/* Taken, to be told to others by the main loop. */
-typedef struct SweepTaken {
-    SweepRun run;
-    uint64_t time_ns;
-} SweepTaken;
-
-struct SweepJob {
-    gint refs;
-    SunderSweeper *sweeper;     /* NULL once it has ended */
-    SunderSweepRequest request;
-    SweepBlocks *blocks;
-    WriteGuard *guard;          /* NULL: nothing is taken */
-    WriteGuardEngine engine;
-    bool discard_required;
-    int64_t start_ns;
-    char *note;                 /* what a user should know */
-    QemuThread thread;
-
-    /* the thread's */
-    SweepPlan *plan;
-    struct iovec *ranges;
-    gint stop;                  /* set by cancelling and by the deadline */
-    bool expired;
-
-    QemuMutex lock;             /* of what follows */
-    QemuCond changed;
-    SweepStep step;
-    const SweepRun *runs;       /* of the batch asked for */
-    unsigned count;
-    uint64_t time_ns;           /* virtual, when it was armed */
-    bool cancelled;
-    Error *error;
-    GArray *taken;              /* SweepTaken */
-    SweepWindowResult result;
-    SweepTotals totals;
-};
-
-static SweepJob *job_ref(SweepJob *job)
+SweepJob *sweep_job_ref(SweepJob *job)
 {
     g_atomic_int_inc(&job->refs);
     return job;
 }
 
-static void job_unref(SweepJob *job)
+void sweep_job_unref(SweepJob *job)
 {
     if (!g_atomic_int_dec_and_test(&job->refs)) {
         return;
@@ -104,13 +45,6 @@ static void job_unref(SweepJob *job)
     g_free(job);
 }
 
-/* Calls @function in the main loop. */
-static void in_main_loop(SweepJob *job, QEMUBHFunc *function)
-{
-    aio_bh_schedule_oneshot(iohandler_get_aio_context(), function,
-                            job_ref(job));
-}
-
 static bool is_stopped(SweepJob *job)
 {
     int64_t spent = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - job->start_ns;
@@ -122,7 +56,7 @@ static bool is_stopped(SweepJob *job)
     return g_atomic_int_get(&job->stop);
 }
 
-static void job_fails(SweepJob *job, Error *error)
+void sweep_job_fails(SweepJob *job, Error *error)
 {
     qemu_mutex_lock(&job->lock);
     if (job->error) {
@@ -140,7 +74,7 @@ static void job_fails_as(SweepJob *job, GError *gerror)
 
     error_setg(&error, "%s", gerror->message);
     g_error_free(gerror);
-    job_fails(job, error);
+    sweep_job_fails(job, error);
 }
 
 /* --- Taking: the thread, or the main loop in a pause ------------------- */
@@ -177,7 +111,7 @@ static SweepWindow job_window(SweepJob *job)
     };
 }
 
-static void take_batch(SweepJob *job)
+void sweep_job_take(SweepJob *job)
 {
     SweepWindowResult window = { .taken = job->result.taken };
     SweepWindow w = job_window(job);
@@ -191,123 +125,6 @@ static void take_batch(SweepJob *job)
     sweep_plan_taken(job->plan, window.bytes);
     sweep_plan_unmatched(job->plan, window.unmatched);
     publish(job, &window);
-}
-
-/* --- The main loop's part ---------------------------------------------- */
-
-/* Brings the list up to date and tells whoever asked. */
-static void tell_taken(SweepJob *job)
-{
-    g_autoptr(GArray) taken = NULL;
-
-    qemu_mutex_lock(&job->lock);
-    taken = job->taken;
-    job->taken = g_array_new(FALSE, FALSE, sizeof(SweepTaken));
-    qemu_mutex_unlock(&job->lock);
-    for (unsigned i = 0; i < taken->len; i++) {
-        const SweepTaken *t = &g_array_index(taken, SweepTaken, i);
-        RAMBlock *block = job->blocks->blocks->pdata[t->run.region];
-        SweepMapping mapping = {
-            .region = sweeper_block_number(job->sweeper, block),
-            .super_page = t->run.super_page,
-            .offset = t->run.offset,
-            .length = t->run.length,
-            .sweep = job->sweeper->count,
-            .time_ns = t->time_ns,
-        };
-
-        sweep_map_add(job->sweeper->map, &mapping);
-        sweeper_notify_taken(block, t->run.offset, t->run.length);
-    }
-}
-
-/*
- * Arms the batch while no block I/O is in flight: it has pinned its pages
- * and would write to them behind the guard.
- */
-static bool arm_drained(SweepJob *job, Error **errp)
-{
-    GError *error = NULL;
-    bool armed = false;
-
-    bdrv_drain_all_begin();
-    /* draining serves events: one may have cancelled the sweep */
-    if (!g_atomic_int_get(&job->stop)) {
-        armed = write_guard_arm(job->guard, job->ranges, job->count,
-                                &error);
-    }
-    bdrv_drain_all_end();
-    if (error) {
-        error_setg(errp, "%s", error->message);
-        g_error_free(error);
-    }
-    return armed;
-}
-
-/* Pauses the machine and takes the batch at once. */
-static bool take_paused(SweepJob *job)
-{
-    bool live = runstate_is_live(runstate_get());
-    SunderSweeper *sweeper = job->sweeper;
-    bool stopped;
-
-    sweeper->pausing = true;
-    if (live) {
-        vm_stop(RUN_STATE_PAUSED);
-    }
-    bdrv_drain_all_begin();
-    stopped = g_atomic_int_get(&job->stop);
-    if (!stopped) {
-        write_guard_arm(job->guard, job->ranges, job->count, NULL);
-        take_batch(job);
-    }
-    bdrv_drain_all_end();
-    if (live && runstate_check(RUN_STATE_PAUSED)) {
-        vm_start();
-    }
-    sweeper->pausing = false;
-    return !stopped;
-}
-
-static bool is_pause(const SweepJob *job)
-{
-    return job->engine == WRITE_GUARD_NONE;
-}
-
-static SweepStep commit(SweepJob *job)
-{
-    Error *error = NULL;
-    bool done;
-
-    if (sweep_inhibited(is_pause(job), false, &error)) {
-        job_fails(job, error);
-        return STEP_REFUSED;
-    }
-    done = is_pause(job) ? take_paused(job) : arm_drained(job, &error);
-    if (error) {
-        job_fails(job, error);
-    }
-    if (!done) {
-        return STEP_REFUSED;
-    }
-    return is_pause(job) ? STEP_TAKEN : STEP_ARMED;
-}
-
-static void answer(void *opaque)
-{
-    SweepJob *job = opaque;
-    SweepStep step = STEP_REFUSED;
-
-    if (job->sweeper && !g_atomic_int_get(&job->stop)) {
-        tell_taken(job);
-        job->time_ns = MAX(qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL), 0);
-        step = commit(job);
-    }
-    qemu_mutex_lock(&job->lock);
-    job->step = step;
-    qemu_cond_signal(&job->changed);
-    qemu_mutex_unlock(&job->lock);
-    job_unref(job);
 }
 
 /* --- The thread -------------------------------------------------------- */
@@ -324,7 +141,7 @@ static SweepStep ask(SweepJob *job, const SweepRun *runs, unsigned count)
     job->runs = runs;
     job->count = count;
     job->step = STEP_ASKED;
-    in_main_loop(job, answer);
+    sweep_job_ask(job);
     while (job->step == STEP_ASKED && !job->cancelled) {
         qemu_cond_wait(&job->changed, &job->lock);
     }
@@ -350,7 +167,7 @@ static void take_all(SweepJob *job)
            (runs = sweep_plan_next(job->plan, &count))) {
         note_totals(job);
         if (!is_stopped(job) && ask(job, runs, count) == STEP_ARMED) {
-            take_batch(job);
+            sweep_job_take(job);
         }
     }
     note_totals(job);
@@ -456,7 +273,7 @@ static void job_end(SweepJob *job)
         return;
     }
     qemu_thread_join(&job->thread);
-    tell_taken(job);
+    sweep_job_tell_taken(job);
     if (job->discard_required) {
         ram_block_discard_require(false);
     }
@@ -466,7 +283,7 @@ static void job_end(SweepJob *job)
     g_clear_pointer(&job->guard, write_guard_free);
     sweeper_job_ended(sweeper, &status, job->request.done,
                       job->request.opaque);
-    job_unref(job);
+    sweep_job_unref(job);
 }
 
 static void finish(void *opaque)
@@ -474,7 +291,7 @@ static void finish(void *opaque)
     SweepJob *job = opaque;
 
     job_end(job);
-    job_unref(job);
+    sweep_job_unref(job);
 }
 
 static void *sweep_thread(void *opaque)
@@ -487,8 +304,8 @@ static void *sweep_thread(void *opaque)
     }
     sweep_plan_finish(job->plan);
     take_all(job);
-    in_main_loop(job, finish);
-    job_unref(job);
+    sweep_job_in_main_loop(job, finish);
+    sweep_job_unref(job);
     return NULL;
 }
 
@@ -504,8 +321,8 @@ static void make_plan(SweepJob *job)
     SweepOptions options = {
         .mode = modes[job->request.mode],
         .limit = job->request.limit,
-        .batch = is_pause(job) ? PAUSE_BATCH : BATCH,
-        .batch_runs = is_pause(job) ? PAUSE_BATCH_RUNS : BATCH_RUNS,
+        .batch = sweep_job_is_pause(job) ? PAUSE_BATCH : BATCH,
+        .batch_runs = sweep_job_is_pause(job) ? PAUSE_BATCH_RUNS : BATCH_RUNS,
         .look = look,
         .opaque = job,
     };
@@ -577,7 +394,7 @@ static bool job_prepare(SweepJob *job, Error **errp)
     if (!count && !make_guard(job, errp)) {
         return false;
     }
-    if (!count && is_pause(job) && sweep_inhibited(true, false, errp)) {
+    if (!count && sweep_job_is_pause(job) && sweep_inhibited(true, false, errp)) {
         return false;
     }
     if (!count && ram_block_discard_require(true) < 0) {
@@ -604,28 +421,28 @@ SweepJob *sweep_job_start(SunderSweeper *sweeper,
     qemu_cond_init(&job->changed);
     job->start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     if (!job_prepare(job, errp)) {
-        job_unref(job);
+        sweep_job_unref(job);
         return NULL;
     }
     job->sweeper = sweeper;
     if (!job->note) {
         job->note = g_strdup(job->blocks->reason);
     }
-    qemu_thread_create(&job->thread, "sweep", sweep_thread, job_ref(job),
+    qemu_thread_create(&job->thread, "sweep", sweep_thread, sweep_job_ref(job),
                        QEMU_THREAD_JOINABLE);
     return job;
 }
 
 void sweep_job_cancel(SweepJob *job)
 {
-    job_ref(job);
+    sweep_job_ref(job);
     qemu_mutex_lock(&job->lock);
     job->cancelled = true;
     g_atomic_int_set(&job->stop, 1);
     qemu_cond_signal(&job->changed);
     qemu_mutex_unlock(&job->lock);
     job_end(job);
-    job_unref(job);
+    sweep_job_unref(job);
 }
 
 void sweep_job_status(SweepJob *job, SunderSweep *status)

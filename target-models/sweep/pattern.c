@@ -10,10 +10,6 @@
 
 #include "target-models/sweep/sweep.h"
 
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
-
 /* Bytes compared before the next look at the result. */
 #define STRIDE 256
 
@@ -39,21 +35,25 @@ static bool lines_match(const uint8_t *memory, uint64_t length,
 }
 
 #ifdef __x86_64__
+typedef long long Vector __attribute__((vector_size(32), may_alias));
+typedef Vector Unaligned __attribute__((aligned(8)));
+
 __attribute__((target("avx2")))
 static bool strides_match_avx2(const uint8_t *memory, uint64_t length,
                                uint64_t pattern)
 {
-    const __m256i want = _mm256_set1_epi64x((long long)pattern);
+    const long long word = pattern;
+    const Vector want = { word, word, word, word };
 
     for (uint64_t i = 0; i < length; i += STRIDE) {
-        const __m256i *at = (const __m256i *)(memory + i);
-        __m256i difference = _mm256_setzero_si256();
+        const Unaligned *at = (const Unaligned *)(memory + i);
+        Vector difference = { 0 };
 
-        for (unsigned j = 0; j < STRIDE / sizeof(*at); j++) {
-            difference = _mm256_or_si256(difference,
-                _mm256_xor_si256(_mm256_loadu_si256(at + j), want));
+        for (unsigned j = 0; j < STRIDE / sizeof(Vector); j++) {
+            difference |= at[j] ^ want;
         }
-        if (!_mm256_testz_si256(difference, difference)) {
+        /* vptest: whether no bit is set */
+        if (!__builtin_ia32_ptestz256(difference, difference)) {
             return false;
         }
     }

@@ -7,7 +7,8 @@
  * Sweeps over memory while threads and direct I/O write to it: no write
  * may be lost.  The cases without a guard must lose some, or the test
  * could not see it.  --long goes on until each case has seen ten million
- * writes and a million pages taken.  Prints TAP.
+ * writes (a million of those that go to a disk or through a system call)
+ * and a million pages taken.  Prints TAP, and sums for each guard.
  */
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #define SHORT_TAKEN   UINT64_C(2000)
 #define SHORT_SECONDS 1.5
 #define LONG_WRITES   UINT64_C(10000000)
+#define LONG_IO       UINT64_C(1000000)
 #define LONG_TAKEN    UINT64_C(1000000)
 /* An unsafe case that has lost nothing by then never will. */
 #define PATIENCE      60.0
@@ -32,6 +34,7 @@ typedef enum RaceGuard {
     GUARD_PAUSE,                /* writers are held meanwhile */
     GUARD_UNSAFE,               /* nobody is */
     GUARD_UNDRAINED,            /* protect, direct I/O goes on */
+    GUARDS,
 } RaceGuard;
 
 typedef struct RaceCase {
@@ -79,6 +82,16 @@ typedef struct Race {
     SweepWindowResult result;
     uint64_t sweeps;
 } Race;
+
+static struct {
+    uint64_t writes;
+    uint64_t taken;
+    uint64_t lost;
+} sums[GUARDS];
+
+static const char *const guard_names[GUARDS] = {
+    "protect", "move", "pause", "no guard", "protect without a drain",
+};
 
 static double now(void)
 {
@@ -199,7 +212,9 @@ static bool enough(Race *race, bool full, double seconds)
         return race_writers_lost(race->writers) || seconds > PATIENCE;
     }
     if (full) {
-        return writes >= LONG_WRITES && taken >= LONG_TAKEN;
+        return taken >= LONG_TAKEN &&
+               writes >= (race->c->writers == RACE_CPU ? LONG_WRITES
+                                                       : LONG_IO);
     }
     return writes >= SHORT_WRITES && taken >= SHORT_TAKEN &&
            seconds >= SHORT_SECONDS;
@@ -220,6 +235,9 @@ static bool run(Race *race, bool full)
     stats = write_guard_stats(race->guard);
     lost = race_writers_stop(race->writers);
     fine = race->c->must_lose ? lost > 0 : lost == 0;
+    sums[race->c->guard].writes += writes;
+    sums[race->c->guard].taken += race->result.bytes / RACE_PAGE;
+    sums[race->c->guard].lost += lost;
     printf("# %s: %" G_GUINT64_FORMAT " writes, %" G_GUINT64_FORMAT
            " pages taken in %" G_GUINT64_FORMAT " sweeps, %"
            G_GUINT64_FORMAT " raced, %" G_GUINT64_FORMAT " waits of at "
@@ -300,6 +318,12 @@ int main(int argc, char **argv)
         if (chosen(race_snapshot_name(i), names)) {
             fine &= race_snapshot(i, ++n, full ? 100 : 5);
         }
+    }
+    for (unsigned i = 0; i < GUARDS; i++) {
+        printf("# %s: %" G_GUINT64_FORMAT " writes, %" G_GUINT64_FORMAT
+               " pages taken, %" G_GUINT64_FORMAT " lost\n",
+               guard_names[i], sums[i].writes, sums[i].taken,
+               sums[i].lost);
     }
     printf("1..%u\n", n);
     return !fine;
