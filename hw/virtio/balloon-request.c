@@ -209,18 +209,28 @@ static bool ignore_run(BalloonRun run, void *opaque)
     return true;
 }
 
+/* What could not be given may be in use again as soon as we answer. */
+static void hold_nothing(SunderBalloon *b)
+{
+    balloon_pages_retry(b->pages);
+    balloon_pages_give(b->pages, BALLOON_GIVE_HELD, ignore_run, b);
+}
+
+static void give_soon(SunderBalloon *b)
+{
+    timer_mod(b->give_timer,
+              qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + GIVE_DELAY_MS);
+}
+
 /* After the pages of a request are in the account. */
 static void give_requested(SunderBalloon *b)
 {
     if (tells_host(b)) {
         give(b, BALLOON_GIVE_WHOLE);
-        timer_mod(b->give_timer,
-                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + GIVE_DELAY_MS);
+        give_soon(b);
     } else {
         give(b, BALLOON_GIVE_HELD);
-        /* what could not be given may be in use again as soon as we answer */
-        balloon_pages_retry(b->pages);
-        balloon_pages_give(b->pages, BALLOON_GIVE_HELD, ignore_run, b);
+        hold_nothing(b);
     }
 }
 
@@ -385,6 +395,21 @@ void balloon_request_unrealize(SunderBalloon *b)
 {
     g_clear_pointer(&b->give_timer, timer_free);
     g_clear_pointer(&b->pages, balloon_pages_free);
+}
+
+/*
+ * After a migration all pages are held: some came with what they held when
+ * they were sent first, and the host had them back only later.
+ */
+void balloon_request_resume(SunderBalloon *b)
+{
+    if (balloon_pages_held(b->pages) == 0) {
+        return;
+    } else if (tells_host(b)) {
+        give_soon(b);
+    } else {
+        hold_nothing(b);
+    }
 }
 
 void balloon_request_reset(SunderBalloon *b)

@@ -142,6 +142,7 @@ static void balloon_set_status(VirtIODevice *vdev, uint8_t status)
         balloon_give_held(b);
     } else if (status & VIRTIO_CONFIG_S_DRIVER_OK) {
         balloon_stats_resume(b);
+        balloon_request_resume(b);
         qemu_bh_schedule(b->request_bh);
     }
 }

@@ -126,6 +126,9 @@ void balloon_answer(SunderBalloon *b, VirtQueue *vq, VirtQueueElement *e);
 /* Give back what is held, single pages too. */
 void balloon_give_held(SunderBalloon *b);
 
+/* The machine runs again, perhaps somewhere else. */
+void balloon_request_resume(SunderBalloon *b);
+
 /* The driver is gone, and with it what it had in its balloon. */
 void balloon_request_reset(SunderBalloon *b);
 

@@ -131,8 +131,8 @@ GByteArray *balloon_pages_save(const BalloonPages *pages);
  * balloon_pages_load:
  * @limit: pages that the machine has
  *
- * Replaces the pages by those of a saved state, all of them given.  On an
- * error nothing changes.
+ * Replaces the pages by those of a saved state, all of them held: what the
+ * host has there is not known.  On an error nothing changes.
  *
  * Returns: true, or false with @error set to a message for a person.
  */

@@ -186,13 +186,6 @@ static bool check_runs(const uint8_t *data, uint32_t n, uint64_t limit,
     return true;
 }
 
-static bool is_given(BalloonRun run, void *opaque)
-{
-    (void)run;
-    (void)opaque;
-    return true;
-}
-
 bool balloon_pages_load(BalloonPages *pages, const uint8_t *data, size_t size,
                         uint64_t limit, GError **error)
 {
@@ -211,6 +204,5 @@ bool balloon_pages_load(BalloonPages *pages, const uint8_t *data, size_t size,
                           get_run(data + HEADER_BYTES +
                                   (size_t)i * RUN_BYTES));
     }
-    balloon_pages_give(pages, BALLOON_GIVE_ALL, is_given, NULL);
     return true;
 }

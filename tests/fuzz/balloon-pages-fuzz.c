@@ -143,7 +143,7 @@ static void move(Run *r)
     if (change == 0) {
         g_assert(balloon_pages_load(r->pages, bytes->data, bytes->len,
                                     N_PAGES, NULL));
-        memset(r->held, 0, sizeof(r->held));
+        memcpy(r->held, r->in, sizeof(r->held));
         return;
     }
     bytes->data[where % bytes->len] ^= change;

@@ -272,6 +272,16 @@ void qballoon_fill(QBalloon *b, uint64_t start, uint64_t length,
     qtest_memset(b->qts, start, byte, length);
 }
 
+void qballoon_wait_for_byte(QBalloon *b, uint64_t address, uint8_t expected)
+{
+    gint64 end = g_get_monotonic_time() + WAIT_LIMIT_US;
+
+    while (qtest_readb(b->qts, address) != expected) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(POLL_US);
+    }
+}
+
 QDict *qballoon_wait_swept(QBalloon *b)
 {
     QDict *event = qtest_qmp_eventwait_ref(b->qts, "SUNDER_BALLOON_SWEPT");

@@ -105,6 +105,9 @@ char *qmp_error(QTestState *qts, const char *command, ...)
 void qballoon_fill(QBalloon *b, uint64_t start, uint64_t length,
                    uint8_t byte);
 
+/* What the device gives back by itself takes it 20 ms: waits for it. */
+void qballoon_wait_for_byte(QBalloon *b, uint64_t address, uint8_t expected);
+
 /* Waits for SUNDER_BALLOON_SWEPT and returns its sweep, to be unrefed. */
 QDict *qballoon_wait_swept(QBalloon *b);
 

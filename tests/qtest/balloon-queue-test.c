@@ -8,22 +8,9 @@
 #define AREA        (32 * MiB)      /* what the tests put into the balloon */
 #define SUPER_PAGE  (2 * MiB)
 
-/* Time for what the device gives back by itself: it waits 20 ms. */
-#define GIVE_LIMIT_US (30 * G_USEC_PER_SEC)
-
 static uint8_t byte_at(QBalloon *b, uint64_t address)
 {
     return qtest_readb(b->qts, address);
-}
-
-static void wait_for_byte(QBalloon *b, uint64_t address, uint8_t expected)
-{
-    gint64 end = g_get_monotonic_time() + GIVE_LIMIT_US;
-
-    while (byte_at(b, address) != expected) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        g_usleep(1000);
-    }
 }
 
 static void send_one(QBalloon *b, unsigned queue, uint64_t address)
@@ -76,7 +63,7 @@ static void test_single_page_goes_back_after_a_while(void)
     qballoon_machine(&b, ",sweep=off", "");
     qballoon_fill(&b, AREA, SUPER_PAGE, 0x5a);
     send_one(&b, Q_INFLATE, AREA + 4096);
-    wait_for_byte(&b, AREA + 4096, 0);
+    qballoon_wait_for_byte(&b, AREA + 4096, 0);
     g_assert_cmphex(byte_at(&b, AREA), ==, 0x5a);
     g_assert_cmphex(byte_at(&b, AREA + 8192), ==, 0x5a);
     qballoon_end(&b);
@@ -107,7 +94,7 @@ static void test_deflated_page_is_kept(void)
     send_one(&b, Q_DEFLATE, AREA + 8192);
     qtest_writeb(b.qts, AREA + 8192, 0xa5);
     send_one(&b, Q_INFLATE, AREA);
-    wait_for_byte(&b, AREA, 0);
+    qballoon_wait_for_byte(&b, AREA, 0);
     g_assert_cmphex(byte_at(&b, AREA + 8192), ==, 0xa5);
     g_assert_cmpint(ballooned(&b), ==, SUPER_PAGE - 4096);
     qballoon_end(&b);
