@@ -3,149 +3,9 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "target-models/net/bytes.h"
-#include "target-models/net/dlpi.h"
+#include "dlpi-fixture.h"
 
-#define ADDRESS     UINT64_C(0x525400000001)
-#define PPAS        4
-
-/* VIRTIO 1.2, 5.1.3 and 6. */
-#define NET_F_CSUM      (UINT64_C(1) << 0)
-#define NET_F_HOST_TSO4 (UINT64_C(1) << 11)
-#define NET_F_HOST_TSO6 (UINT64_C(1) << 12)
-#define F_EVENT_IDX     (UINT64_C(1) << 29)
-
-/* What the NIC was made to do. */
-typedef struct FakeNic {
-    int ppa;                    /* -1: none */
-    int sap;
-    unsigned levels;
-    bool has_lso;
-    bool refuses;
-    bool link;
-    unsigned n_enabled;
-    DlpiCapability enabled[DLPI_CAPABILITIES];
-} FakeNic;
-
-static FakeNic nic;
-static DlpiStream *stream;
-static GByteArray *reply, *request;
-
-static bool nic_attach(void *opaque, uint32_t ppa, DlpiInfo *info)
-{
-    if (ppa >= PPAS) {
-        return false;
-    }
-    nic.ppa = ppa;
-    *info = (DlpiInfo){ ADDRESS + ppa, 1500 };
-    return true;
-}
-
-static void nic_detach(void *opaque)
-{
-    nic.ppa = -1;
-}
-
-static bool nic_bind(void *opaque, uint16_t sap)
-{
-    nic.sap = sap;
-    return !nic.refuses;
-}
-
-static void nic_unbind(void *opaque)
-{
-    nic.sap = -1;
-}
-
-static void nic_promiscuous(void *opaque, unsigned level, bool on)
-{
-    nic.levels ^= 1u << level;
-}
-
-static unsigned nic_capabilities(void *opaque,
-                                 DlpiCapability list[DLPI_CAPABILITIES])
-{
-    list[0] = (DlpiCapability){
-        .type = DLPI_CAPAB_HCKSUM,
-        .flags = DLPI_HCKSUM_PARTIAL | DLPI_HCKSUM_FULL_V4,
-    };
-    list[1] = (DlpiCapability){
-        .type = DLPI_CAPAB_POLL, .flags = DLPI_POLL_CAPABLE,
-        .interface = { 4, 0x1000, 64, 2, 0 },
-    };
-    list[2] = (DlpiCapability){
-        .type = DLPI_CAPAB_DIRECT, .flags = DLPI_DIRECT_CAPABLE,
-        .interface = { 4, 0x2000, 32, 4, 0 },
-    };
-    list[3] = (DlpiCapability){
-        .type = DLPI_CAPAB_LSO, .flags = DLPI_LSO_TCP_IPV4, .max = 65536,
-    };
-    return nic.has_lso ? 4 : 3;
-}
-
-static bool nic_enable(void *opaque, const DlpiCapability *list, unsigned n)
-{
-    if (n && nic.refuses) {
-        return false;
-    }
-    for (unsigned i = 0; i < n; i++) {
-        nic.enabled[i] = list[i];
-    }
-    nic.n_enabled = n;
-    return true;
-}
-
-static bool nic_link(void *opaque, uint32_t *speed_mbps)
-{
-    *speed_mbps = 10000;
-    return nic.link;
-}
-
-static const DlpiOps nic_ops = {
-    nic_attach, nic_detach, nic_bind, nic_unbind, nic_promiscuous,
-    nic_capabilities, nic_enable, nic_link,
-};
-
-static void set_up(void)
-{
-    nic = (FakeNic){ .ppa = -1, .sap = -1, .has_lso = true, .link = true };
-    stream = dlpi_stream_new(&nic_ops, NULL);
-    reply = g_byte_array_new();
-    request = g_byte_array_new();
-}
-
-static void tear_down(void)
-{
-    dlpi_stream_free(stream);
-    cr_assert_eq(nic.ppa, -1, "a stream that goes lets go");
-    g_byte_array_unref(reply);
-    g_byte_array_unref(request);
-}
-
-TestSuite(dlpi, .init = set_up, .fini = tear_down);
-TestSuite(dlpi_virtio, .init = set_up, .fini = tear_down);
-TestSuite(dlpi_state, .init = set_up, .fini = tear_down);
-
-static uint32_t word(unsigned i)
-{
-    cr_assert_leq(i * 4 + 4, reply->len);
-    return bytes_le32(reply->data + i * 4);
-}
-
-/* Sends what is in @request. */
-static uint32_t send(void)
-{
-    dlpi_stream_request(stream, request->data, request->len, reply);
-    cr_assert_leq(reply->len, DLPI_MAX_REPLY);
-    g_byte_array_set_size(request, 0);
-    return word(0);
-}
-
-static uint32_t ask(uint32_t primitive, uint32_t operand)
-{
-    dlpi_add_message(request, primitive, (uint32_t[]){ operand, 0 }, 2);
-    return send();
-}
+TestSuite(dlpi, .init = dlpi_set_up, .fini = dlpi_tear_down);
 
 static void expect_error(uint32_t primitive, DlpiErrno code)
 {
@@ -153,38 +13,6 @@ static void expect_error(uint32_t primitive, DlpiErrno code)
     cr_assert_eq(word(1), primitive);
     cr_assert_eq(word(2), code, "%u", word(2));
     cr_assert_eq(reply->len, 16);
-}
-
-static void attach(void)
-{
-    cr_assert_eq(ask(DLPI_ATTACH_REQ, 2), DLPI_OK_ACK);
-}
-
-static void bind_ip(void)
-{
-    attach();
-    dlpi_add_bind_req(request, 0x0800);
-    cr_assert_eq(send(), DLPI_BIND_ACK);
-}
-
-static unsigned query(DlpiCapability list[DLPI_CAPABILITIES])
-{
-    int n;
-
-    dlpi_add_capability_req(request, NULL, 0);
-    cr_assert_eq(send(), DLPI_CAPABILITY_ACK);
-    n = dlpi_parse_capabilities(reply->data, reply->len, list);
-    cr_assert_geq(n, 0);
-    return n;
-}
-
-static uint32_t enable(DlpiCapability *list, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        list[i].flags |= DLPI_ENABLE;
-    }
-    dlpi_add_capability_req(request, list, n);
-    return send();
 }
 
 Test(dlpi, information_tells_state_and_addresses)
@@ -253,12 +81,12 @@ Test(dlpi, what_cannot_be_bound_is_refused)
     attach();
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         dlpi_add_message(request, DLPI_BIND_REQ, cases[i].words, 4);
-        send();
+        tell();
         expect_error(DLPI_BIND_REQ, cases[i].code);
     }
     nic.refuses = true;
     dlpi_add_bind_req(request, 0x0800);
-    send();
+    tell();
     expect_error(DLPI_BIND_REQ, DLPI_INITFAILED);
     cr_assert_eq(dlpi_stream_state(stream), DLPI_UNBOUND);
 }
@@ -312,7 +140,7 @@ Test(dlpi, a_request_without_the_flag_disables)
     cr_assert_eq(nic.n_enabled, 4);
     list[1].flags &= ~DLPI_ENABLE;
     dlpi_add_capability_req(request, &list[1], 1);
-    send();
+    tell();
     cr_assert_eq(nic.n_enabled, 3);
     cr_assert_null(dlpi_stream_enabled(stream, DLPI_CAPAB_POLL));
     cr_assert_not_null(dlpi_stream_enabled(stream, DLPI_CAPAB_LSO));
@@ -358,7 +186,7 @@ Test(dlpi, nothing_is_enabled_before_binding)
     expect_error(DLPI_CAPABILITY_REQ, DLPI_OUTSTATE);
     ask(DLPI_DETACH_REQ, 0);
     dlpi_add_capability_req(request, NULL, 0);
-    send();
+    tell();
     expect_error(DLPI_CAPABILITY_REQ, DLPI_OUTSTATE);
 }
 
@@ -475,16 +303,16 @@ Test(dlpi, unknown_and_short_messages_are_answered)
     ask(0x77, 0);
     expect_error(0x77, DLPI_BADPRIM);
     g_byte_array_append(request, (const uint8_t *)"\0\0", 2);
-    send();
+    tell();
     expect_error(DLPI_PRIM_INVAL, DLPI_BADPRIM);
     dlpi_add_message(request, DLPI_ATTACH_REQ, NULL, 0);
-    send();
+    tell();
     expect_error(DLPI_ATTACH_REQ, DLPI_BADPRIM);
     dlpi_stream_request(stream, request->data, 0, reply);
     expect_error(DLPI_PRIM_INVAL, DLPI_BADPRIM);
     g_byte_array_set_size(request, DLPI_MAX_REQUEST + 4);
     memset(request->data, 0, request->len);
-    send();
+    tell();
     expect_error(DLPI_INFO_REQ, DLPI_BADPRIM);
 }
 
@@ -503,13 +331,13 @@ Test(dlpi, capabilities_with_lengths_that_cannot_be_are_refused)
     for (unsigned i = 0; i < G_N_ELEMENTS(heads); i++) {
         dlpi_add_capability_req(request, list, 1);
         memcpy(request->data + 4, heads[i], 8);
-        send();
+        tell();
         expect_error(DLPI_CAPABILITY_REQ, DLPI_BADPRIM);
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(lengths); i++) {
         dlpi_add_capability_req(request, list, 1);
         memcpy(request->data + 16, &lengths[i], 4);
-        send();
+        tell();
         expect_error(DLPI_CAPABILITY_REQ, DLPI_BADPRIM);
     }
 }
@@ -526,120 +354,6 @@ Test(dlpi, unknown_capabilities_are_skipped)
     g_byte_array_append(request, (uint8_t *)unknown, sizeof(unknown));
     dlpi_add_message(request, DLPI_CAPAB_HCKSUM,
                      (uint32_t[]){ 24, 1, 3, 0, 0, 0, 0 }, 7);
-    cr_assert_eq(send(), DLPI_CAPABILITY_ACK);
+    cr_assert_eq(tell(), DLPI_CAPABILITY_ACK);
     cr_assert_eq(nic.n_enabled, 1);
-}
-
-Test(dlpi_virtio, features_are_the_capabilities_offered)
-{
-    DlpiCapability list[DLPI_CAPABILITIES];
-
-    attach();
-    cr_assert_eq(dlpi_virtio_features(list, query(list)),
-                 NET_F_CSUM | NET_F_HOST_TSO4 | F_EVENT_IDX);
-    nic.has_lso = false;
-    cr_assert_eq(dlpi_virtio_features(list, query(list)),
-                 NET_F_CSUM | F_EVENT_IDX);
-}
-
-Test(dlpi_virtio, accepted_features_enable_and_driver_ok_opens_the_channel)
-{
-    uint64_t accepted = NET_F_CSUM | NET_F_HOST_TSO6;
-
-    cr_assert(dlpi_virtio_enable(stream, 1, accepted, false));
-    cr_assert_eq(nic.ppa, 1);
-    cr_assert_eq(nic.levels, 1u << DLPI_PROMISC_SAP);
-    cr_assert_eq(nic.n_enabled, 1, "TSO6 is not offered");
-    cr_assert_eq(dlpi_stream_enabled(stream, DLPI_CAPAB_HCKSUM)->flags,
-                 DLPI_ENABLE | DLPI_HCKSUM_PARTIAL);
-    cr_assert(dlpi_virtio_enable(stream, 1, accepted, true));
-    cr_assert_eq(nic.n_enabled, 2);
-    cr_assert_not_null(dlpi_stream_enabled(stream, DLPI_CAPAB_DIRECT));
-    /* another negotiation after a reset of the device */
-    cr_assert(dlpi_virtio_enable(stream, 1, 0, false));
-    cr_assert_eq(nic.n_enabled, 0);
-}
-
-Test(dlpi_virtio, a_nic_that_refuses_is_heard)
-{
-    cr_assert_not(dlpi_virtio_enable(stream, PPAS, 1, false));
-    nic.refuses = true;
-    cr_assert_not(dlpi_virtio_enable(stream, 1, 1, false));
-}
-
-/* A stream for a NIC just like this one, loaded. */
-static bool reload(GByteArray *state, GError **error)
-{
-    dlpi_stream_free(stream);
-    stream = dlpi_stream_new(&nic_ops, NULL);
-    return dlpi_stream_load(stream, state->data, state->len, error);
-}
-
-static GByteArray *busy_state(void)
-{
-    DlpiCapability list[DLPI_CAPABILITIES];
-
-    bind_ip();
-    ask(DLPI_PROMISCON_REQ, DLPI_PROMISC_SAP);
-    ask(DLPI_NOTIFY_REQ, DLPI_NOTE_LINK_UP | DLPI_NOTE_CAPAB_RENEG);
-    query(list);
-    enable(&list[1], 2);
-    return dlpi_stream_save(stream);
-}
-
-Test(dlpi_state, the_nic_follows_a_loaded_state)
-{
-    g_autoptr(GByteArray) state = busy_state();
-    g_autoptr(GByteArray) again = NULL;
-
-    cr_assert(reload(state, NULL));
-    cr_assert_eq(nic.ppa, 2);
-    cr_assert_eq(nic.sap, 0x0800);
-    cr_assert_eq(nic.levels, 1u << DLPI_PROMISC_SAP);
-    cr_assert_eq(nic.n_enabled, 2);
-    cr_assert_not_null(dlpi_stream_enabled(stream, DLPI_CAPAB_DIRECT));
-    again = dlpi_stream_save(stream);
-    cr_assert_eq(again->len, state->len);
-    cr_assert_arr_eq(again->data, state->data, state->len);
-    cr_assert(dlpi_stream_indication(stream, reply));
-}
-
-Test(dlpi_state, of_an_unattached_stream_is_loaded)
-{
-    g_autoptr(GByteArray) state = dlpi_stream_save(stream);
-
-    cr_assert(reload(state, NULL));
-    cr_assert_eq(dlpi_stream_state(stream), DLPI_UNATTACHED);
-}
-
-Test(dlpi_state, what_is_not_to_be_had_here_is_refused)
-{
-    g_autoptr(GByteArray) state = busy_state();
-    g_autoptr(GError) error = NULL;
-
-    nic.refuses = true;
-    cr_assert_not(reload(state, &error));
-    cr_assert_not_null(strstr(error->message, "its SAP is not to be had"));
-    cr_assert_eq(nic.ppa, -1);
-}
-
-Test(dlpi_state, every_cut_and_every_damage_is_refused_or_harmless)
-{
-    g_autoptr(GByteArray) state = busy_state();
-    unsigned refused = 0;
-
-    for (unsigned size = 0; size < state->len; size++) {
-        cr_assert_not(dlpi_stream_load(stream, state->data, size, NULL));
-        cr_assert_eq(nic.ppa, -1);
-    }
-    for (unsigned i = 0; i < state->len * 8; i++) {
-        state->data[i / 8] ^= 1 << i % 8;
-        if (!dlpi_stream_load(stream, state->data, state->len, NULL)) {
-            cr_assert_eq(dlpi_stream_state(stream), DLPI_UNATTACHED);
-            cr_assert_eq(nic.n_enabled, 0);
-            refused++;
-        }
-        state->data[i / 8] ^= 1 << i % 8;
-    }
-    cr_assert_gt(refused, 300);
 }
