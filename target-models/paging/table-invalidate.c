@@ -61,33 +61,78 @@ static bool invalidate_slot(PagingDevice *device, Block *block, Slot *slot,
     return !dropped_before;
 }
 
-/* Drops entries of @level from @first to @last, which are addresses. */
+/* An invalidation of pages, of which one level of one device is looked at. */
+typedef struct Range {
+    PagingDevice *device;
+    unsigned level;
+    uint64_t first, last;       /* entries of that level, by address */
+    uint64_t now_ns;
+} Range;
+
+static bool invalidate_block(const Range *r, Block *block)
+{
+    uint64_t base = block_iova(block->key) >> level_shift(r->level);
+    uint64_t end = MIN(r->last, base + BLOCK_SLOTS - 1);
+    bool any = false;
+
+    for (uint64_t i = MAX(r->first, base); i <= end; i++) {
+        any |= invalidate_slot(r->device, block, &block->slots[i - base],
+                               r->now_ns);
+    }
+    return any;
+}
+
+/* A range of more blocks than there may be: look at those that there are. */
+static bool invalidate_hash(const Range *r, Hash *hash)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < 1u << hash->bits; i++) {
+        if ((load(&hash->buckets[i].key) & 3) == r->level) {
+            any |= invalidate_block(r, atomic_load(&hash->buckets[i].block));
+        }
+    }
+    return any;
+}
+
+static bool invalidate_range(const Range *r)
+{
+    Hash *hash = atomic_load_explicit(&r->device->hash, memory_order_relaxed);
+    unsigned shift = level_shift(r->level);
+    bool any = false;
+
+    if ((r->last - r->first) >> BLOCK_BITS >= 1u << hash->bits) {
+        return invalidate_hash(r, hash);
+    }
+    for (uint64_t i = r->first; i <= r->last; i = (i | (BLOCK_SLOTS - 1)) + 1) {
+        Block *block = device_find(r->device, i << shift, r->level);
+
+        any |= block && invalidate_block(r, block);
+    }
+    return any;
+}
+
 static bool invalidate_level(PagingDevice *device, unsigned level,
                              uint64_t first, uint64_t last, uint64_t now_ns)
 {
-    unsigned shift = level_shift(level);
-    bool any = false;
+    Range range = {
+        .device = device,
+        .level = level,
+        .first = first >> level_shift(level),
+        .last = last >> level_shift(level),
+        .now_ns = now_ns,
+    };
 
-    first >>= shift;
-    last >>= shift;
-    while (first <= last) {
-        uint64_t end = MIN(last, first | (BLOCK_SLOTS - 1));
-        Block *block = device_find(device, first << shift, level);
-
-        for (uint64_t i = first; block && i <= end; i++) {
-            any |= invalidate_slot(device, block,
-                                   &block->slots[i & (BLOCK_SLOTS - 1)],
-                                   now_ns);
-        }
-        first = end + 1;
-    }
-    return any;
+    return atomic_load_explicit(&device->n_blocks[level],
+                                memory_order_relaxed) &&
+           invalidate_range(&range);
 }
 
 static void invalidate_pages(PagingTable *table, const PagingInvalidation *i,
                              uint64_t now_ns)
 {
-    uint64_t mask = (UINT64_C(1) << (PAGE_SHIFT + MIN(i->order, PAGING_MAX_ORDER))) - 1;
+    unsigned order = MIN(i->order, PAGING_MAX_ORDER);
+    uint64_t mask = (UINT64_C(1) << (PAGE_SHIFT + order)) - 1;
     uint64_t first = i->address & ~mask;
 
     for (unsigned n = 0; n < table->devices->len; n++) {
@@ -98,11 +143,8 @@ static void invalidate_pages(PagingTable *table, const PagingInvalidation *i,
             continue;
         }
         for (unsigned level = 1; level <= LEAF_LEVELS; level++) {
-            if (atomic_load_explicit(&device->n_blocks[level],
-                                     memory_order_relaxed)) {
-                any |= invalidate_level(device, level, first, first | mask,
-                                        now_ns);
-            }
+            any |= invalidate_level(device, level, first, first | mask,
+                                    now_ns);
         }
         device->ledger_invalidations += any;
     }
