@@ -9,12 +9,11 @@
 #define MAC_CLASS_WAYS      2
 #define MAC_CLASS_ROWS      128
 
-/* A destination and who sees it.  The source plays no part. */
+/* A destination and who sees it: no filter asks for more than this. */
 typedef struct MacClass {
     uint64_t address;
     uint16_t vlan;
     uint16_t sap;
-    uint8_t tags;
     bool valid;
     uint64_t clients;           /* a bit for each slot of the port */
     uint64_t owners;            /* those whose own address it is */

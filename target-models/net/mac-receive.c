@@ -22,7 +22,6 @@ static void make_class(const MacPort *port, const NicDestination *d,
         .address = d->address,
         .vlan = d->vlan,
         .sap = d->sap,
-        .tags = d->tags,
         .valid = true,
     };
     for (unsigned i = 0; i < MAC_MAX_CLIENTS; i++) {
@@ -42,15 +41,13 @@ static void make_class(const MacPort *port, const NicDestination *d,
 static inline bool is_class_of(const MacClass *class, const NicDestination *d)
 {
     return class->valid && class->address == d->address &&
-           class->vlan == d->vlan && class->sap == d->sap &&
-           class->tags == d->tags;
+           class->vlan == d->vlan && class->sap == d->sap;
 }
 
 /* Within a row the one used last is first; the other is replaced. */
 const MacClass *mac_port_classify(MacPort *port, const NicDestination *d)
 {
-    uint64_t hash = nic_mix(d->address, (uint64_t)d->vlan << 24 |
-                            (uint64_t)d->tags << 16 | d->sap);
+    uint64_t hash = nic_mix(d->address, (uint32_t)d->vlan << 16 | d->sap);
     MacClass *row = port->classes[hash % MAC_CLASS_ROWS];
     MacClass second;
 

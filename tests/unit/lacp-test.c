@@ -244,6 +244,43 @@ static void say_for_seconds(unsigned seconds, unsigned first_of_two,
     }
 }
 
+Test(lacp, nothing_is_collected_before_the_partner_is_in_step)
+{
+    LacpPdu pdu = { .actor = { 1, 0x99, 5, 1, 1, LACP_ACTIVITY |
+                               LACP_TIMEOUT | LACP_AGGREGATION } };
+    uint8_t frame[LACP_FRAME];
+
+    enable_own_side();
+    for (unsigned i = 0; i < 10; i++) {
+        pdu.partner = lab_status(lab, 0, 0).actor;
+        lacp_pdu_encode(&pdu, 0x99, frame);
+        lacp_port_receive(lab->port[0][0], frame, LACP_FRAME, lab->now_ns);
+        lab_run(lab, 500 * MS);
+    }
+    cr_assert_eq(lab_status(lab, 0, 0).mux, LACP_MUX_ATTACHED);
+    cr_assert_not(lacp_port_collecting(lab->port[0][0]));
+    say(0, 0x99, 5);
+    cr_assert(lacp_port_distributing(lab->port[0][0]));
+}
+
+/* A partner that takes us for somebody else is not in step with us. */
+Test(lacp, a_partner_that_does_not_know_us_is_not_believed)
+{
+    LacpPdu pdu = { .actor = { 1, 0x99, 5, 1, 1, LACP_ACTIVITY |
+                               LACP_TIMEOUT | LACP_AGGREGATION |
+                               LACP_SYNCHRONIZATION | LACP_COLLECTING } };
+    uint8_t frame[LACP_FRAME];
+
+    enable_own_side();
+    pdu.partner = lab_status(lab, 0, 1).actor;
+    lacp_pdu_encode(&pdu, 0x99, frame);
+    for (unsigned i = 0; i < 10; i++) {
+        lacp_port_receive(lab->port[0][0], frame, LACP_FRAME, lab->now_ns);
+        lab_run(lab, 500 * MS);
+    }
+    cr_assert_eq(lab_status(lab, 0, 0).mux, LACP_MUX_ATTACHED);
+}
+
 Test(lacp, ports_to_two_partners_are_not_used_together)
 {
     enable_own_side();
