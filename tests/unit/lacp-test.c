@@ -259,6 +259,8 @@ Test(lacp, nothing_is_collected_before_the_partner_is_in_step)
     }
     cr_assert_eq(lab_status(lab, 0, 0).mux, LACP_MUX_ATTACHED);
     cr_assert_not(lacp_port_collecting(lab->port[0][0]));
+    cr_assert_lt(lab_status(lab, 0, 0).stats.lacpdus_sent, 10,
+                 "it went to and fro");
     say(0, 0x99, 5);
     cr_assert(lacp_port_distributing(lab->port[0][0]));
 }
