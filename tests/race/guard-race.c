@@ -55,6 +55,8 @@ static const RaceCase cases[] = {
     { "protect-memfd-cpu", GUARD_PROTECT, RACE_MEMFD, RACE_CPU },
     { "protect-memfd-direct", GUARD_PROTECT, RACE_MEMFD, RACE_DIRECT },
     { "protect-memfd-copy", GUARD_PROTECT, RACE_MEMFD, RACE_COPY },
+    { "protect-huge-memfd-cpu", GUARD_PROTECT, RACE_HUGE_MEMFD, RACE_CPU },
+    { "protect-hugetlb-cpu", GUARD_PROTECT, RACE_HUGETLB, RACE_CPU },
     { "move-anonymous-cpu", GUARD_MOVE, RACE_ANONYMOUS, RACE_CPU },
     { "move-anonymous-direct", GUARD_MOVE, RACE_ANONYMOUS, RACE_DIRECT },
     { "move-anonymous-copy", GUARD_MOVE, RACE_ANONYMOUS, RACE_COPY },
@@ -119,8 +121,9 @@ static bool look(void *opaque, uint32_t region, uint64_t offset,
 {
     Race *race = opaque;
 
-    sweep_screen(race->memory.memory.host + offset, RACE_PAGE, pages, 0,
-                 matching);
+    const HostMemory *m = &race->memory.memory;
+
+    sweep_screen(m->host + offset, m->page, pages, 0, matching);
     return true;
 }
 
@@ -179,7 +182,7 @@ static void sweep(Race *race)
     };
     const SweepRegion region = {
         .length = m->length,
-        .page = RACE_PAGE,
+        .page = m->page,
         .super_page = RACE_SUPER,
     };
     g_autoptr(GArray) extents = g_array_new(FALSE, FALSE,
@@ -260,12 +263,15 @@ static char *prepare(Race *race)
         .count = 1,
         .release = RACE_SUPER,
     };
-    uint64_t length = c->memory == RACE_HUGE ? 64 << 20 : 16 << 20;
+    uint64_t length = c->memory == RACE_ANONYMOUS ||
+                      c->memory == RACE_MEMFD ? 16 << 20 : 64 << 20;
     const char *reason = NULL;
     GError *error = NULL;
     char *why;
 
-    race_memory_map(&race->memory, c->memory, length);
+    if (!race_memory_map(&race->memory, c->memory, length)) {
+        return g_strdup("the host's pool of huge pages is too small");
+    }
     race->guard = write_guard_new(&options, &error);
     if (!race->guard) {
         why = g_strdup(error->message);

@@ -23,10 +23,19 @@ typedef enum RaceKind {
     RACE_ANONYMOUS,
     RACE_HUGE,                  /* anonymous, transparent huge pages */
     RACE_MEMFD,
+    RACE_HUGE_MEMFD,            /* with transparent huge pages, too */
+    RACE_HUGETLB,               /* of the host's pool of huge pages */
 } RaceKind;
 
-/* Aborts where there is no memory. */
-void race_memory_map(RaceMemory *memory, RaceKind kind, uint64_t length);
+/*
+ * race_memory_map:
+ *
+ * Aborts where there is no memory.  Returns: false when the pool of
+ * huge pages is too small.
+ */
+bool race_memory_map(RaceMemory *memory, RaceKind kind, uint64_t length);
+
+/* Does nothing to memory that could not be mapped. */
 void race_memory_unmap(RaceMemory *memory);
 
 typedef enum RaceWriterKind {

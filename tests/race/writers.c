@@ -25,6 +25,7 @@ typedef struct Writer {
     RaceWriters *writers;
     GThread *thread;
     uint8_t *host;              /* its part */
+    uint64_t page;              /* bytes */
     uint64_t pages;
     uint64_t *holds;            /* what each page must hold */
     uint64_t random;
@@ -59,8 +60,8 @@ static uint64_t next_random(Writer *w)
 /* The word of a page that is written: its place depends on the page. */
 static volatile uint64_t *word_of(const Writer *w, uint64_t page)
 {
-    return (volatile uint64_t *)(w->host + page * RACE_PAGE) +
-           page * 37 % (RACE_PAGE / 8);
+    return (volatile uint64_t *)(w->host + page * w->page) +
+           page * 37 % (w->page / 8);
 }
 
 static void check(Writer *w, uint64_t page)
@@ -296,7 +297,8 @@ RaceWriters *race_writers_start(const RaceMemory *memory,
 
         w->writers = writers;
         w->host = memory->memory.host + i * part;
-        w->pages = part / RACE_PAGE;
+        w->page = memory->memory.page;
+        w->pages = part / w->page;
         w->holds = g_new0(uint64_t, w->pages);
         w->random = 88172645463325252 + i;
         if (kind == RACE_DIRECT &&
