@@ -91,21 +91,22 @@ static bool take_paused(SweepJob *job)
 
 static SweepStep commit(SweepJob *job)
 {
+    const bool pause = sweep_job_is_pause(job);
     Error *error = NULL;
     bool done;
 
-    if (sweep_inhibited(sweep_job_is_pause(job), false, &error)) {
+    if (sweep_inhibited(pause, false, &error)) {
         sweep_job_fails(job, error);
         return STEP_REFUSED;
     }
-    done = sweep_job_is_pause(job) ? take_paused(job) : arm_drained(job, &error);
+    done = pause ? take_paused(job) : arm_drained(job, &error);
     if (error) {
         sweep_job_fails(job, error);
     }
     if (!done) {
         return STEP_REFUSED;
     }
-    return sweep_job_is_pause(job) ? STEP_TAKEN : STEP_ARMED;
+    return pause ? STEP_TAKEN : STEP_ARMED;
 }
 
 static void answer(void *opaque)

@@ -394,7 +394,8 @@ static bool job_prepare(SweepJob *job, Error **errp)
     if (!count && !make_guard(job, errp)) {
         return false;
     }
-    if (!count && sweep_job_is_pause(job) && sweep_inhibited(true, false, errp)) {
+    if (!count && sweep_job_is_pause(job) &&
+        sweep_inhibited(true, false, errp)) {
         return false;
     }
     if (!count && ram_block_discard_require(true) < 0) {

@@ -59,7 +59,7 @@ struct SweepJob {
     SweepTotals totals;
 };
 
-/* --- sweeper-job.c -------------------------------------------------------- */
+/* --- sweeper-job.c ---------------------------------------------------- */
 
 SweepJob *sweep_job_ref(SweepJob *job);
 void sweep_job_unref(SweepJob *job);
@@ -70,7 +70,7 @@ void sweep_job_fails(SweepJob *job, Error *error);
 /* Takes the batch that is armed, and disarms. */
 void sweep_job_take(SweepJob *job);
 
-/* --- sweeper-commit.c ------------------------------------------------------- */
+/* --- sweeper-commit.c ------------------------------------------------- */
 
 /* Asks the main loop to arm the batch; it answers in @step. */
 void sweep_job_ask(SweepJob *job);
