@@ -27,6 +27,9 @@
 /* Page numbers that are sorted together. */
 #define SLICE 16384
 
+/* Requests that are answered before the main loop gets its turn. */
+#define REQUESTS_AT_ONCE 128
+
 bool balloon_may_discard(Error **errp)
 {
     const char *why = NULL;
@@ -304,6 +307,20 @@ void balloon_answer(SunderBalloon *b, VirtQueue *vq, VirtQueueElement *e)
     g_free(e);
 }
 
+/*
+ * The next request.  A driver that makes new ones available as fast as they are
+ * answered must not keep everybody else waiting.
+ */
+static VirtQueueElement *next_request(SunderBalloon *b, VirtQueue *vq,
+                                      unsigned done)
+{
+    if (done == REQUESTS_AT_ONCE) {
+        qemu_bh_schedule(b->request_bh);
+        return NULL;
+    }
+    return virtqueue_pop(vq, sizeof(VirtQueueElement));
+}
+
 static void inflate(SunderBalloon *b, VirtQueueElement *e)
 {
     uint32_t first;
@@ -317,8 +334,9 @@ void balloon_handle_inflate(VirtIODevice *vdev, VirtQueue *vq)
 {
     SunderBalloon *b = SUNDER_BALLOON(vdev);
     VirtQueueElement *e;
+    unsigned done = 0;
 
-    while (!b->waiting && (e = virtqueue_pop(vq, sizeof(*e)))) {
+    while (!b->waiting && (e = next_request(b, vq, done++))) {
         inflate(b, e);
         if (!balloon_sweep_keep(b, e)) {
             balloon_answer(b, vq, e);
@@ -330,8 +348,9 @@ void balloon_handle_deflate(VirtIODevice *vdev, VirtQueue *vq)
 {
     SunderBalloon *b = SUNDER_BALLOON(vdev);
     VirtQueueElement *e;
+    unsigned done = 0;
 
-    while ((e = virtqueue_pop(vq, sizeof(*e)))) {
+    while ((e = next_request(b, vq, done++))) {
         foreach_page(b, e, NULL, remove_part);
         balloon_answer(b, vq, e);
     }
@@ -368,8 +387,9 @@ void balloon_handle_report(VirtIODevice *vdev, VirtQueue *vq)
 {
     SunderBalloon *b = SUNDER_BALLOON(vdev);
     VirtQueueElement *e;
+    unsigned done = 0;
 
-    while ((e = virtqueue_pop(vq, sizeof(*e)))) {
+    while ((e = next_request(b, vq, done++))) {
         if (b->poison == 0 && balloon_may_discard(NULL)) {
             for (unsigned i = 0; i < e->in_num; i++) {
                 report_range(b, &e->in_sg[i]);
@@ -377,6 +397,21 @@ void balloon_handle_report(VirtIODevice *vdev, VirtQueue *vq)
         }
         trace_sunder_balloon_report(b->id, e->in_num, b->poison);
         balloon_answer(b, vq, e);
+    }
+}
+
+static void handle_requests(void *opaque)
+{
+    SunderBalloon *b = opaque;
+    VirtIODevice *vdev = VIRTIO_DEVICE(b);
+
+    if (!vdev->vm_running) {
+        return;     /* when it runs again */
+    }
+    balloon_handle_inflate(vdev, b->inflate_vq);
+    balloon_handle_deflate(vdev, b->deflate_vq);
+    if (b->report_vq) {
+        balloon_handle_report(vdev, b->report_vq);
     }
 }
 
@@ -389,10 +424,12 @@ void balloon_request_realize(SunderBalloon *b)
 {
     b->pages = balloon_pages_new();
     b->give_timer = timer_new_ms(QEMU_CLOCK_REALTIME, give_after_delay, b);
+    b->request_bh = qemu_bh_new(handle_requests, b);
 }
 
 void balloon_request_unrealize(SunderBalloon *b)
 {
+    g_clear_pointer(&b->request_bh, qemu_bh_delete);
     g_clear_pointer(&b->give_timer, timer_free);
     g_clear_pointer(&b->pages, balloon_pages_free);
 }
@@ -415,6 +452,7 @@ void balloon_request_resume(SunderBalloon *b)
 void balloon_request_reset(SunderBalloon *b)
 {
     timer_del(b->give_timer);
+    qemu_bh_cancel(b->request_bh);
     balloon_pages_clear(b->pages);
     b->refused = false;
 }

@@ -146,6 +146,7 @@ bool balloon_sweep_keep(SunderBalloon *b, VirtQueueElement *e)
     return true;
 }
 
+/* The sweep's own pause is over before anything else can happen. */
 void balloon_sweep_stop(SunderBalloon *b)
 {
     if (sunder_sweeper_is_pausing(b->sweeper)) {
@@ -153,22 +154,6 @@ void balloon_sweep_stop(SunderBalloon *b)
     }
     sunder_sweeper_cancel(b->sweeper);
     release_waiting(b);
-}
-
-/*
- * A machine that a sweep has paused can be saved without having stopped once
- * more.  Its memory is saved already: the request goes back into the queue.
- */
-void balloon_sweep_pre_save(SunderBalloon *b)
-{
-    VirtQueueElement *e = g_steal_pointer(&b->waiting);
-
-    if (e) {
-        b->sweep_wanted = true;
-        virtqueue_unpop(b->inflate_vq, e, 0);
-        g_free(e);
-    }
-    balloon_sweep_stop(b);
 }
 
 void balloon_sweep_detach(SunderBalloon *b)
@@ -181,7 +166,6 @@ void balloon_sweep_detach(SunderBalloon *b)
         sunder_sweeper_cancel(b->sweeper);
     }
     release_waiting(b);
-    qemu_bh_cancel(b->request_bh);
 }
 
 void balloon_sweep_forget(SunderBalloon *b)
@@ -210,13 +194,6 @@ static void period_is_over(void *opaque)
     schedule_period(b);
 }
 
-static void handle_requests(void *opaque)
-{
-    SunderBalloon *b = opaque;
-
-    balloon_handle_inflate(VIRTIO_DEVICE(b), b->inflate_vq);
-}
-
 static bool check_properties(SunderBalloon *b, Error **errp)
 {
     if (b->when == SUNDER_SWEEP_WHEN_PERIODIC && b->period_ms == 0) {
@@ -240,7 +217,6 @@ bool balloon_sweep_realize(SunderBalloon *b, Error **errp)
     }
     b->sweeper = sunder_sweeper_new();
     b->start_bh = qemu_bh_new(start_for_waiting, b);
-    b->request_bh = qemu_bh_new(handle_requests, b);
     b->hold_timer = timer_new_ms(QEMU_CLOCK_REALTIME, hold_is_over, b);
     b->period_timer = timer_new_ms(QEMU_CLOCK_VIRTUAL, period_is_over, b);
     if (b->when == SUNDER_SWEEP_WHEN_PERIODIC) {
@@ -255,6 +231,5 @@ void balloon_sweep_unrealize(SunderBalloon *b)
     g_clear_pointer(&b->sweeper, sunder_sweeper_free);
     g_clear_pointer(&b->period_timer, timer_free);
     g_clear_pointer(&b->hold_timer, timer_free);
-    g_clear_pointer(&b->request_bh, qemu_bh_delete);
     g_clear_pointer(&b->start_bh, qemu_bh_delete);
 }

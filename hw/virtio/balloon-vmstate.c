@@ -88,18 +88,10 @@ const VMStateDescription vmstate_sunder_balloon_device = {
     },
 };
 
-/* Before the queues are saved. */
-static int balloon_pre_save(void *opaque)
-{
-    balloon_sweep_pre_save(opaque);
-    return 0;
-}
-
 const VMStateDescription vmstate_sunder_balloon = {
     .name = "sunder-balloon",
     .version_id = 1,
     .minimum_version_id = 1,
-    .pre_save = balloon_pre_save,
     .fields = (const VMStateField[]) {
         VMSTATE_VIRTIO_DEVICE,
         VMSTATE_END_OF_LIST()

@@ -78,6 +78,7 @@ struct SunderBalloon {
     BalloonPages *pages;
     BalloonBytes pages_state;
     QEMUTimer *give_timer;
+    QEMUBH *request_bh;         /* looks into all queues again */
     bool refused;               /* pages wait because of an inhibition */
 
     /* balloon-stats.c */
@@ -93,7 +94,6 @@ struct SunderBalloon {
     bool sweep_wanted;          /* by the next inflate request */
     VirtQueueElement *waiting;
     QEMUBH *start_bh;
-    QEMUBH *request_bh;
     QEMUTimer *hold_timer;
     QEMUTimer *period_timer;
 
@@ -167,9 +167,6 @@ bool balloon_sweep_start(SunderBalloon *b, SunderSweepRequest *request,
 
 /* The machine stops: the sweep is cancelled, the request answered. */
 void balloon_sweep_stop(SunderBalloon *b);
-
-/* The same just before the state is saved. */
-void balloon_sweep_pre_save(SunderBalloon *b);
 
 /* The driver forgets the request. */
 void balloon_sweep_detach(SunderBalloon *b);
