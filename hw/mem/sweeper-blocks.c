@@ -96,6 +96,20 @@ static const char *why_not(const RAMBlock *rb, Object *backend,
     return NULL;
 }
 
+/*
+ * Bytes in a super page.  Where super pages lie is up to the address for
+ * anonymous memory, and up to the place in the file for shared memory,
+ * which may be mapped anywhere.
+ */
+static uint64_t super_page(const HostMemory *memory)
+{
+    bool aligned = memory->kind == HOST_MEMORY_ANONYMOUS
+                   ? QEMU_PTR_IS_ALIGNED(memory->host, SUPER_PAGE)
+                   : QEMU_IS_ALIGNED(memory->fd_offset, SUPER_PAGE);
+
+    return aligned ? MAX(memory->page, SUPER_PAGE) : memory->page;
+}
+
 static void add(SweepBlocks *blocks, RAMBlock *rb, HostMemoryKind kind)
 {
     HostMemory memory = {
@@ -106,12 +120,8 @@ static void add(SweepBlocks *blocks, RAMBlock *rb, HostMemoryKind kind)
         .fd = kind == HOST_MEMORY_ANONYMOUS ? -1 : rb->fd,
         .fd_offset = rb->fd_offset,
     };
-    uint64_t super = memory.page;
+    uint64_t super = super_page(&memory);
 
-    if (memory.page < SUPER_PAGE &&
-        QEMU_PTR_IS_ALIGNED(rb->host, SUPER_PAGE)) {
-        super = SUPER_PAGE;
-    }
     memory_region_ref(rb->mr);
     g_array_append_val(blocks->memory, memory);
     g_array_append_val(blocks->super_page, super);
