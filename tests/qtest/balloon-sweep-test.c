@@ -119,7 +119,10 @@ static void check_sweep_takes_zeroes(const char *options, const char *more)
     g_assert_cmpint(qballoon_resident(&b), <=,
                     before - (AREA_BYTES - SUPER_PAGE));
     g_assert_cmpint(mapped(&b, "length"), >=, AREA_BYTES - SUPER_PAGE);
-    g_assert_cmpint(qballoon_number(&b, "swept"), ==, number(sweep, "taken"));
+    /* after a pause the device looks at its rings: some come back */
+    g_assert_cmpint(qballoon_number(&b, "swept") +
+                    qballoon_number(&b, "came-back"), ==,
+                    number(sweep, "taken"));
     g_assert_cmphex(qtest_readb(b.qts, AREA + SUPER_PAGE), ==, 0x5a);
     g_assert_cmphex(qtest_readb(b.qts, AREA + SUPER_PAGE + 4095), ==, 0x5a);
     qobject_unref(sweep);
@@ -136,8 +139,31 @@ static void test_command_sweeps_shared_memory(void)
     check_sweep_takes_zeroes(MEMFD, "");
 }
 
+/* Returns: why a machine of these properties cannot sweep, or NULL. */
+static char *why_inhibited(const char *properties)
+{
+    QBalloon b;
+    QDict *info;
+    char *why;
+
+    qballoon_machine(&b, properties, "");
+    info = qtest_qmp_assert_success_ref(
+        b.qts, "{ 'execute': 'query-sunder-balloon' }");
+    why = g_strdup(qdict_get_try_str(info, "inhibited"));
+    qobject_unref(info);
+    qballoon_end(&b);
+    return why;
+}
+
+/* Linux before 6.8 cannot move pages; an ordinary user may not. */
 static void test_move_engine(void)
 {
+    g_autofree char *why = why_inhibited(",sweep-guard=move");
+
+    if (why) {
+        g_test_skip(why);
+        return;
+    }
     check_sweep_takes_zeroes("", ",sweep-guard=move");
 }
 
@@ -692,10 +718,14 @@ static void check_no_write_is_lost(const char *properties,
 
 static void test_no_write_is_lost(void)
 {
+    g_autofree char *why = why_inhibited(",sweep-guard=move");
+
     check_no_write_is_lost(",sweep=manual,sweep-min-run=4096", "");
     check_no_write_is_lost(",sweep=manual,sweep-min-run=4096", MEMFD);
-    check_no_write_is_lost(",sweep=manual,sweep-guard=move", "");
     check_no_write_is_lost(",sweep=manual,sweep-guard=pause", "");
+    if (!why) {
+        check_no_write_is_lost(",sweep=manual,sweep-guard=move", "");
+    }
 }
 
 /* Inflating and sweeping at once, in the same super pages. */
