@@ -4,11 +4,11 @@
  *
  * Order is what makes it safe.  A page's bit is set before the kernel
  * guards it and cleared before the kernel lets go, so that a set bit
- * means: nobody has written since.  The taker claims pages (@taking)
- * under the lock and acts without it; the guard's thread waits for a
- * claimed page, and claims those that it releases (@releasing) in the
- * same way.  A fault that is noticed late, when its page was disarmed or
- * armed anew, only releases a page too many.
+ * means: nobody has written since.  Who arms or takes claims the pages
+ * (@taking) under the lock and acts without it; the guard's thread waits
+ * for a claimed page, and claims those that it lets go of (@releasing),
+ * armed or not, in the same way.  So a fault that is noticed late, when
+ * its page was disarmed or armed anew, only releases a page too many.
  */
 #ifndef SUNDER_HW_GUARD_INTERNAL_H
 #define SUNDER_HW_GUARD_INTERNAL_H

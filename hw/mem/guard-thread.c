@@ -74,6 +74,21 @@ static void release(WriteGuard *guard, GuardRegion *region,
     guard_end_claim(guard, &guard->releasing);
 }
 
+/*
+ * Lets go of who waits at a page that is not armed, or no longer.  It is
+ * claimed meanwhile: armed between the look and the call it would have a
+ * set bit and no protection.  Called with the lock held; drops it between.
+ */
+static void release_stray(WriteGuard *guard, GuardRegion *region,
+                          const struct iovec *page)
+{
+    guard->releasing = (Claim) { page, 1 };
+    g_mutex_unlock(&guard->lock);
+    guard->engine->stray(guard->uffd, region, page->iov_base);
+    g_mutex_lock(&guard->lock);
+    guard_end_claim(guard, &guard->releasing);
+}
+
 static void count_wait(WriteGuard *guard, uint64_t since_ns)
 {
     uint64_t waited = now_ns() - since_ns;
@@ -105,9 +120,7 @@ static void handle(WriteGuard *guard, uint64_t address, uint64_t since_ns)
         range = release_range(guard, region, page.iov_base);
         release(guard, region, &range);
     } else {
-        g_mutex_unlock(&guard->lock);
-        guard->engine->stray(guard->uffd, region, page.iov_base);
-        g_mutex_lock(&guard->lock);
+        release_stray(guard, region, &page);
     }
     count_wait(guard, since_ns);
     g_mutex_unlock(&guard->lock);
