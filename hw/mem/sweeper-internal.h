@@ -61,6 +61,9 @@ SweepJob *sweep_job_start(SunderSweeper *sweeper,
                           const SunderSweepRequest *request, Error **errp);
 void sweep_job_cancel(SweepJob *job);
 
+/* Leaves pages alone that somebody else discards next. */
+void sweep_job_forget(SweepJob *job, void *host, uint64_t length);
+
 /* Fills in the figures of a sweep that runs; @error is the caller's. */
 void sweep_job_status(SweepJob *job, SunderSweep *status);
 

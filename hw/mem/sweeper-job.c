@@ -446,6 +446,13 @@ void sweep_job_cancel(SweepJob *job)
     sweep_job_unref(job);
 }
 
+void sweep_job_forget(SweepJob *job, void *host, uint64_t length)
+{
+    if (job->guard) {
+        write_guard_forget(job->guard, host, length);
+    }
+}
+
 void sweep_job_status(SweepJob *job, SunderSweep *status)
 {
     static const SunderWriteGuard guards[] = {

@@ -249,6 +249,14 @@ void sunder_sweeper_reset(SunderSweeper *sweeper)
     }
 }
 
+void sunder_sweeper_discards(SunderSweeper *sweeper, RAMBlock *block,
+                             uint64_t offset, uint64_t length)
+{
+    if (sweeper->job) {
+        sweep_job_forget(sweeper->job, block->host + offset, length);
+    }
+}
+
 /* --- Looking ----------------------------------------------------------- */
 
 SunderSweepMemory sunder_sweeper_memory(SunderSweeper *sweeper)

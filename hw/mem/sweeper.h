@@ -154,6 +154,16 @@ SunderBalloonMappingList *sunder_sweeper_map(SunderSweeper *sweeper,
 /* The machine was reset: forgets the list.  Cancel first. */
 void sunder_sweeper_reset(SunderSweeper *sweeper);
 
+/*
+ * sunder_sweeper_discards:
+ * @offset, @length: whole pages of @block
+ *
+ * To be called before somebody else discards memory: it loses its
+ * protection with that, and the sweep that runs must leave it alone.
+ */
+void sunder_sweeper_discards(SunderSweeper *sweeper, RAMBlock *block,
+                             uint64_t offset, uint64_t length);
+
 /* Memory that a sweep has taken: the data of a notification. */
 typedef struct SunderSweepTaken {
     RAMBlock *block;

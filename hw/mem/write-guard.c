@@ -204,6 +204,7 @@ static uint64_t arm_chunk(WriteGuard *guard, GuardRegion *region,
     uint64_t done;
 
     g_mutex_lock(&guard->lock);
+    guard_wait(guard, &guard->releasing, chunk);
     guard->taking = (Claim) { chunk, 1 };
     guard_set_armed(region, chunk, true);
     g_mutex_unlock(&guard->lock);
@@ -233,15 +234,37 @@ static void arm_range(WriteGuard *guard, const struct iovec *range)
     }
 }
 
+/*
+ * Nobody lets go of pages of the span between their being marked and their
+ * being protected.
+ */
+static bool open_span(WriteGuard *guard, const struct iovec *ranges,
+                      unsigned count, const Span *span, GError **error)
+{
+    const struct iovec whole = { span->host, span->length };
+    bool fine;
+
+    g_mutex_lock(&guard->lock);
+    guard_wait(guard, &guard->releasing, &whole);
+    guard->taking = (Claim) { &whole, 1 };
+    for (unsigned i = 0; i < count && !guard->engine->arm; i++) {
+        guard_set_armed(span->region, &ranges[i], true);
+    }
+    g_mutex_unlock(&guard->lock);
+
+    fine = guard->engine->open_span(guard->uffd, span->region, span->host,
+                                    span->length, error);
+    g_mutex_lock(&guard->lock);
+    guard_end_claim(guard, &guard->taking);
+    g_mutex_unlock(&guard->lock);
+    return fine;
+}
+
 static bool arm_span(WriteGuard *guard, const struct iovec *ranges,
                      unsigned count, const Span *span, GError **error)
 {
     g_array_append_val(guard->spans, *span);
-    if (!guard->engine->arm) {
-        mark(guard, ranges, count, true);
-    }
-    if (!guard->engine->open_span(guard->uffd, span->region, span->host,
-                                  span->length, error)) {
+    if (!open_span(guard, ranges, count, span, error)) {
         return false;
     }
     for (unsigned i = 0; i < count && guard->engine->arm; i++) {
@@ -370,6 +393,25 @@ uint64_t write_guard_take(WriteGuard *guard, const struct iovec *ranges,
 }
 
 /* --- Disarming -------------------------------------------------------- */
+
+void write_guard_forget(WriteGuard *guard, void *host, uint64_t length)
+{
+    GuardRegion *region = guard_region_of(guard, host);
+    struct iovec range = { host, length };
+
+    if (!region) {
+        return;
+    }
+    range.iov_len = MIN(length, region->memory.length -
+                                ((uint8_t *)host - region->memory.host));
+    g_mutex_lock(&guard->lock);
+    while (guard_claims(&guard->taking, &range) ||
+           guard_claims(&guard->releasing, &range)) {
+        g_cond_wait(&guard->changed, &guard->lock);
+    }
+    guard_set_armed(region, &range, false);
+    g_mutex_unlock(&guard->lock);
+}
 
 /* Releases what is armed still, a chunk at a time. */
 static void release_span(WriteGuard *guard, const Span *span)

@@ -25,7 +25,8 @@
  *   acts only on pages that are armed still, and shuts out the writer for
  *   so long as it acts.
  * - A page is acted on at most once per arming: memory that was discarded
- *   may lose its protection with it.
+ *   may lose its protection with it.  Who else discards watched memory
+ *   calls write_guard_forget() before.
  *
  * Engines:
  *
@@ -41,7 +42,7 @@
  *   that show what a guard is good for.
  *
  * Threads: one thread at a time may arm, take and disarm.  Others may
- * call write_guard_stats() meanwhile.
+ * call write_guard_forget() and write_guard_stats() meanwhile.
  */
 #ifndef SUNDER_HW_WRITE_GUARD_H
 #define SUNDER_HW_WRITE_GUARD_H
@@ -173,6 +174,17 @@ typedef bool WriteGuardTake(void *opaque, const struct iovec *ranges,
 uint64_t write_guard_take(WriteGuard *guard, const struct iovec *ranges,
                           unsigned count, bool drop, WriteGuardTake *take,
                           void *opaque);
+
+/*
+ * write_guard_forget:
+ * @host, @length: whole pages; what is not watched is ignored
+ *
+ * The caller will discard these pages: they are armed no longer, and what
+ * they held need not be kept.  Waits for a thread that acts on one of
+ * them; the caller must hold no lock that WriteGuardTake or
+ * WriteGuardFault waits for.
+ */
+void write_guard_forget(WriteGuard *guard, void *host, uint64_t length);
 
 /* Releases what is left of the pages that were armed. */
 void write_guard_disarm(WriteGuard *guard);

@@ -133,8 +133,10 @@ static bool block_may_discard(RAMBlock *block)
 static bool discard(SunderBalloon *b, RAMBlock *block, uint64_t offset,
                     uint64_t length)
 {
-    int ret = ram_block_discard_range(block, offset, length);
+    int ret;
 
+    sunder_sweeper_discards(b->sweeper, block, offset, length);
+    ret = ram_block_discard_range(block, offset, length);
     trace_sunder_balloon_discard(b->id, qemu_ram_get_idstr(block), offset,
                                  length, ret);
     return ret == 0;

@@ -273,6 +273,50 @@ Test(guard, the_user_sees_a_page_before_the_write_under_move)
     fault_sees_old_content(WRITE_GUARD_MOVE);
 }
 
+static bool discard_what_is_armed(void *opaque, const struct iovec *ranges,
+                                  const struct iovec *views, unsigned count)
+{
+    return host_memory_discard(&memory.memory, views, count, NULL);
+}
+
+static void keeps_out_of_what_others_discard(WriteGuardEngine engine,
+                                             RaceKind kind)
+{
+    const WriteGuardOptions o = options(engine);
+    struct iovec all, gone;
+
+    map(kind);
+    memset(host, 0, LENGTH);
+    make(&o);
+    all = (struct iovec) { host, 16 * RACE_PAGE };
+    gone = (struct iovec) { host + 3 * RACE_PAGE, RACE_PAGE };
+    arm(0, all.iov_len);
+    write_guard_forget(guard, gone.iov_base, gone.iov_len);
+    cr_assert(host_memory_discard(&memory.memory, &gone, 1, NULL));
+    host[3 * RACE_PAGE] = 5;
+    cr_assert_eq(write_guard_take(guard, &all, 1, true,
+                                  discard_what_is_armed, NULL),
+                 15 * RACE_PAGE);
+    write_guard_disarm(guard);
+    cr_assert_eq(host[3 * RACE_PAGE], 5, "a write was lost");
+    write_guard_free(guard);
+}
+
+Test(guard, what_others_discard_is_not_taken_under_protect)
+{
+    keeps_out_of_what_others_discard(WRITE_GUARD_PROTECT, RACE_ANONYMOUS);
+}
+
+Test(guard, what_others_discard_is_not_taken_of_a_memfd)
+{
+    keeps_out_of_what_others_discard(WRITE_GUARD_PROTECT, RACE_MEMFD);
+}
+
+Test(guard, what_others_discard_is_not_taken_under_move)
+{
+    keeps_out_of_what_others_discard(WRITE_GUARD_MOVE, RACE_ANONYMOUS);
+}
+
 Test(guard, move_refuses_memory_of_a_file)
 {
     WriteGuardOptions o = options(WRITE_GUARD_MOVE);
