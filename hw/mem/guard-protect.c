@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "hw/mem/guard-engine.h"
@@ -36,8 +37,33 @@ static int protect(int uffd, void *host, uint64_t length, uint64_t mode)
     return result;
 }
 
+/*
+ * KSM merges equal pages, and replaces their entries in the page table by
+ * ones without our protection (mm/ksm.c, replace_page()): the next write
+ * gets a page of its own and is not seen.  Zero pages are what it finds
+ * most of.
+ */
+static bool is_merged(const HostMemory *memory)
+{
+    g_autofree char *run = NULL;
+
+    return memory->kind == HOST_MEMORY_ANONYMOUS &&
+           (memory->mergeable ||
+            prctl(GUARD_PR_GET_MEMORY_MERGE, 0, 0, 0, 0) == 1) &&
+           g_file_get_contents("/sys/kernel/mm/ksm/run", &run, NULL, NULL) &&
+           run[0] == '1';
+}
+
 static bool protect_watch(int uffd, GuardRegion *region, GError **error)
 {
+    if (is_merged(&region->memory)) {
+        g_set_error(error, WRITE_GUARD_ERROR, WRITE_GUARD_ERROR_KERNEL,
+                    "KSM is running, and pages that it merges lose their "
+                    "write protection: start the machine with -machine "
+                    "mem-merge=off, write 0 to /sys/kernel/mm/ksm/run, or "
+                    "use the move guard");
+        return false;
+    }
     return userfault_register(uffd, region->memory.host,
                               region->memory.length,
                               UFFDIO_REGISTER_MODE_WP,

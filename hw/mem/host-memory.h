@@ -29,6 +29,7 @@ typedef struct HostMemory {
     uint64_t page;              /* bytes: 4096, or that of hugetlbfs */
     int fd;                     /* -1 for anonymous memory */
     uint64_t fd_offset;         /* bytes in the file */
+    bool mergeable;             /* KSM may merge its pages */
 } HostMemory;
 
 #define HOST_MEMORY_ERROR host_memory_error_quark()

@@ -37,6 +37,9 @@ struct guard_uffdio_move {
 #define GUARD_UFFDIO_MOVE \
     _IOWR(0xAA, GUARD_MOVE_NUMBER, struct guard_uffdio_move)
 
+/* Linux 6.4: whether all of a process's memory may be merged */
+#define GUARD_PR_GET_MEMORY_MERGE 68
+
 /* PAGEMAP_SCAN: Linux 6.7 */
 struct guard_page_region {
     uint64_t start;

@@ -110,7 +110,8 @@ static uint64_t super_page(const HostMemory *memory)
     return aligned ? MAX(memory->page, SUPER_PAGE) : memory->page;
 }
 
-static void add(SweepBlocks *blocks, RAMBlock *rb, HostMemoryKind kind)
+static void add(SweepBlocks *blocks, RAMBlock *rb, HostMemoryKind kind,
+                bool mergeable)
 {
     HostMemory memory = {
         .kind = kind,
@@ -119,6 +120,7 @@ static void add(SweepBlocks *blocks, RAMBlock *rb, HostMemoryKind kind)
         .page = rb->page_size,
         .fd = kind == HOST_MEMORY_ANONYMOUS ? -1 : rb->fd,
         .fd_offset = rb->fd_offset,
+        .mergeable = mergeable && kind == HOST_MEMORY_ANONYMOUS,
     };
     uint64_t super = super_page(&memory);
 
@@ -147,7 +149,7 @@ static int look_at_block(RAMBlock *rb, void *opaque)
     }
     reason = why_not(rb, owner, search->hugetlb, &kind);
     if (!reason) {
-        add(search->blocks, rb, kind);
+        add(search->blocks, rb, kind, MEMORY_BACKEND(owner)->merge);
         return 0;
     }
     search->blocks->skipped += rb->used_length;

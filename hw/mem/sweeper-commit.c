@@ -64,14 +64,16 @@ static bool arm_drained(SweepJob *job, Error **errp)
     return armed;
 }
 
-/* Pauses the machine and takes the batch at once. */
+/*
+ * Pauses the machine and takes the batch at once.  Stopping lets go of the
+ * big QEMU lock: the sweep may be cancelled, and the balloon be gone.
+ */
 static bool take_paused(SweepJob *job)
 {
     bool live = runstate_is_live(runstate_get());
-    SunderSweeper *sweeper = job->sweeper;
     bool stopped;
 
-    sweeper->pausing = true;
+    job->pausing = true;
     if (live) {
         vm_stop(RUN_STATE_PAUSED);
     }
@@ -85,7 +87,7 @@ static bool take_paused(SweepJob *job)
     if (live && runstate_check(RUN_STATE_PAUSED)) {
         vm_start();
     }
-    sweeper->pausing = false;
+    job->pausing = false;
     return !stopped;
 }
 

@@ -171,6 +171,12 @@ bool sweep_inhibited(bool pause, bool count, Error **errp)
     if (migrates(errp)) {
         return true;
     }
+    if (pause && !count && migration_is_running()) {
+        /* its end would take our pause for the user's */
+        error_setg(errp, "a migration is under way, and a sweep would have "
+                   "to pause the machine: try again when that has ended");
+        return true;
+    }
     if (count) {
         return false;
     }

@@ -26,7 +26,6 @@ struct SunderSweeper {
     SweepJob *job;              /* NULL: idle */
     uint64_t count;
     SunderSweep last;           /* of @count, once it has ended */
-    bool pausing;
 };
 
 /* --- sweeper-blocks.c: which memory ----------------------------------- */
@@ -60,6 +59,9 @@ bool sweep_inhibited(bool pause, bool count, Error **errp);
 SweepJob *sweep_job_start(SunderSweeper *sweeper,
                           const SunderSweepRequest *request, Error **errp);
 void sweep_job_cancel(SweepJob *job);
+
+/* Whether the machine stops or goes on because of it. */
+bool sweep_job_is_pausing(const SweepJob *job);
 
 /* Leaves pages alone that somebody else discards next. */
 void sweep_job_forget(SweepJob *job, void *host, uint64_t length);

@@ -446,6 +446,11 @@ void sweep_job_cancel(SweepJob *job)
     sweep_job_unref(job);
 }
 
+bool sweep_job_is_pausing(const SweepJob *job)
+{
+    return job->pausing;
+}
+
 void sweep_job_forget(SweepJob *job, void *host, uint64_t length)
 {
     if (job->guard) {

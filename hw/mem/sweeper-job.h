@@ -36,6 +36,7 @@ struct SweepJob {
     WriteGuard *guard;          /* NULL: nothing is taken */
     WriteGuardEngine engine;
     bool discard_required;
+    bool pausing;               /* the machine, just now */
     int64_t start_ns;
     char *note;                 /* what a user should know */
     QemuThread thread;

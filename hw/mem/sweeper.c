@@ -217,7 +217,7 @@ bool sunder_sweeper_is_running(const SunderSweeper *sweeper)
 
 bool sunder_sweeper_is_pausing(const SunderSweeper *sweeper)
 {
-    return sweeper->pausing;
+    return sweeper->job && sweep_job_is_pausing(sweeper->job);
 }
 
 SunderSweep *sunder_sweeper_status(SunderSweeper *sweeper)

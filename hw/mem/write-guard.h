@@ -33,7 +33,8 @@
  * - protect: userfaultfd write protection, of populated and unpopulated
  *   pages alike (WP_UNPOPULATED, Linux 6.4).  Readers never wait.  The
  *   memory may be anonymous, shared or of hugetlbfs.  Writes through
- *   another mapping or by another process are not seen.
+ *   another mapping or by another process are not seen.  Refused for
+ *   memory that KSM merges, while it runs.
  * - move: userfaultfd moves armed pages away (UFFDIO_MOVE, Linux 6.8) and
  *   back.  Anonymous memory only.  Readers wait, too.  A page that is
  *   pinned (FOLL_PIN) is not armed, so that most direct I/O is safe even
