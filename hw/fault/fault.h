@@ -81,7 +81,8 @@ FaultPoint *sunder_fault_point_add(const SunderFaultPointInfo *info,
 /*
  * sunder_fault_point_remove:
  *
- * Removes @point with its rules and pending actions.  NULL is ignored.
+ * Removes @point with its rules and pending actions; it is freed when all
+ * threads that may have found it are out of RCU.  NULL is ignored.
  */
 void sunder_fault_point_remove(FaultPoint *point);
 
@@ -89,8 +90,9 @@ void sunder_fault_point_remove(FaultPoint *point);
  * sunder_fault_check:
  *
  * Asks the rules of an armed @point about one access at the present
- * virtual time and announces each that fires.  Any thread; the model sees
- * to it that the point is not removed meanwhile.  Without the big lock,
+ * virtual time and announces each that fires.  Any thread; one without the
+ * big lock must have found the point within the RCU read section that it is
+ * in, and if it is removed meanwhile nothing fires.  Without the big lock,
  * @rule and @point of a firing may be gone when this returns; @outcome,
  * which is the model's own, and the numbers stay.
  *

@@ -16,6 +16,7 @@
 #include "qapi/qapi-events-sunder.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
+#include "qemu/rcu.h"
 #include "qemu/timer.h"
 #include "system/system.h"
 #include "hw/fault/registry.h"
@@ -247,15 +248,33 @@ FaultPoint *sunder_fault_point_add(const SunderFaultPointInfo *info,
     return point;
 }
 
+/* A point that other threads may still ask about */
+typedef struct RemovedPoint {
+    struct rcu_head rcu;
+    FaultPoint *point;
+} RemovedPoint;
+
+static void free_removed(RemovedPoint *removed)
+{
+    fault_point_free(removed->point);
+    g_free(removed);
+}
+
 void sunder_fault_point_remove(FaultPoint *point)
 {
-    if (point) {
-        g_hash_table_remove(point_infos, point);
-        WITH_QEMU_LOCK_GUARD(&sunder_fault_mutex) {
-            fault_engine_remove_point(engine, point);
-        }
-        schedule_actions();
+    RemovedPoint *removed;
+
+    if (!point) {
+        return;
     }
+    g_hash_table_remove(point_infos, point);
+    WITH_QEMU_LOCK_GUARD(&sunder_fault_mutex) {
+        fault_engine_unlink_point(engine, point);
+    }
+    schedule_actions();
+    removed = g_new(RemovedPoint, 1);
+    removed->point = point;
+    call_rcu(removed, free_removed, rcu);
 }
 
 char *sunder_fault_rule_add(const FaultRuleSpec *spec, GError **error)

@@ -123,7 +123,7 @@ unsigned fault_engine_check(FaultEngine *engine, FaultPoint *point,
         if (rule->fired == rule->spec.count) {
             rule->spent = true;
             g_ptr_array_remove_index(active, --i);
-            point->armed = active->len;
+            fault_point_arm(point, active->len);
         }
     }
     return n;

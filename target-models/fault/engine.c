@@ -70,7 +70,7 @@ static void leave_point(FaultRule *rule)
 
     if (point) {
         g_ptr_array_remove(point->active, rule);
-        point->pub.armed = point->active->len;
+        fault_point_arm(&point->pub, point->active->len);
         point->pub.n_rules--;
         rule->point = NULL;
     }
@@ -125,8 +125,20 @@ FaultPoint *fault_engine_add_point(FaultEngine *engine, const char *name,
     return &point->pub;
 }
 
+void fault_point_free(FaultPoint *point)
+{
+    point_free(point);
+}
+
 void fault_engine_remove_point(FaultEngine *engine, FaultPoint *point)
 {
+    fault_engine_unlink_point(engine, point);
+    fault_point_free(point);
+}
+
+void fault_engine_unlink_point(FaultEngine *engine, FaultPoint *point)
+{
+    GPtrArray *active = ((Point *)point)->active;
     guint kept = 0;
 
     for (guint i = 0; i < engine->rules->len; i++) {
@@ -140,7 +152,10 @@ void fault_engine_remove_point(FaultEngine *engine, FaultPoint *point)
         }
     }
     g_ptr_array_set_size(engine->rules, kept);
-    g_tree_remove(engine->points, point->name);
+    g_ptr_array_set_size(active, 0);
+    fault_point_arm(point, 0);
+    point->n_rules = 0;
+    g_tree_steal(engine->points, point->name);
 }
 
 static gboolean collect_name(void *key, void *value, void *opaque)

@@ -222,6 +222,16 @@ FaultPoint *fault_engine_add_point(FaultEngine *engine, const char *name,
 void fault_engine_remove_point(FaultEngine *engine, FaultPoint *point);
 
 /*
+ * fault_engine_unlink_point:
+ *
+ * The same without freeing it, for points that others may be asking about
+ * just now: it has no rules from now on, and its name is free.  The caller
+ * frees it with fault_point_free() when they are gone.
+ */
+void fault_engine_unlink_point(FaultEngine *engine, FaultPoint *point);
+void fault_point_free(FaultPoint *point);
+
+/*
  * fault_engine_find_point:
  *
  * Returns: the point called @name, or NULL with @error set to a message
@@ -304,7 +314,7 @@ bool fault_rule_spent(const FaultRule *rule);
 /* Whether any rule on @point can still fire: one load and a branch. */
 static inline bool fault_point_armed(const FaultPoint *point)
 {
-    return point->armed != 0;
+    return __atomic_load_n(&point->armed, __ATOMIC_RELAXED) != 0;
 }
 
 /*

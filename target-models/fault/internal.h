@@ -40,6 +40,12 @@ struct FaultEngine {
     GHashTable *ids;            /* id -> rule */
 };
 
+/* Other threads look at it: fault_point_armed(). */
+static inline void fault_point_arm(FaultPoint *point, unsigned rules)
+{
+    __atomic_store_n(&point->armed, rules, __ATOMIC_RELAXED);
+}
+
 /* engine.c */
 void fault_engine_insert_rule(FaultEngine *engine, FaultRule *rule);
 void fault_engine_arm(FaultEngine *engine);

@@ -277,6 +277,6 @@ void fault_rule_start(FaultRule *rule)
     point->pub.n_rules++;
     if (!rule->spent && rule->outcome->kind != FAULT_KIND_ACTION) {
         g_ptr_array_add(point->active, rule);
-        point->pub.armed = point->active->len;
+        fault_point_arm(&point->pub, point->active->len);
     }
 }

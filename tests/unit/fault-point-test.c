@@ -140,6 +140,25 @@ Test(fault_point, removing_a_point_removes_its_rules_and_no_others)
     cr_assert_null(fault_engine_find_point(engine, "dev", NULL));
 }
 
+/* Another thread may have found it just before. */
+Test(fault_point, a_point_that_is_unlinked_can_be_asked_and_has_no_rules)
+{
+    FaultPoint *old = dev;
+
+    fault_add(fault_spec("hang"));
+    fault_engine_unlink_point(engine, old);
+    dev = add_point("dev");
+    fault_add(fault_spec("hang"));
+
+    cr_assert_neq(old, dev);
+    cr_assert_not(fault_point_armed(old));
+    cr_assert_eq(old->n_rules, 0);
+    cr_assert_str_eq(fault_play(old, (FaultAccess) { FAULT_OP_READ, 0, 4, 50 },
+                                1), ".");
+    cr_assert(fault_point_armed(dev));
+    fault_point_free(old);
+}
+
 Test(fault_point, a_point_that_comes_back_has_no_rules)
 {
     fault_add(fault_spec("hang"));
