@@ -43,6 +43,12 @@ static void tick(void *opaque)
     timer_mod_ns(s->clock_timer, now_ns + TICK_NS);
 }
 
+void iommu_clock_reset(SunderIommu *s)
+{
+    timer_del(s->clock_timer);
+    qatomic_set(&s->clock_state, CLOCK_STOPPED);
+}
+
 void iommu_clock_init(SunderIommu *s)
 {
     s->clock_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, tick, s);

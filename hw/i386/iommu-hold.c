@@ -24,8 +24,13 @@
 /* Of one mapping; callers go on with the rest of theirs. */
 #define MAX_LENGTH          (1 * MiB)
 
-/* Copies of one device at a time; QEMU's default of 4 KiB is for registers. */
-#define MAX_COPIES          (16 * MiB)
+/*
+ * Copies of one device at a time; QEMU's default of 4 KiB is for registers.
+ * Disk cards wait when there is no room; a virtio device takes that for a
+ * broken driver and stops.  So it is more than Linux has under way: queues of
+ * 256 requests of at most 1,280 KiB.
+ */
+#define MAX_COPIES          (512 * MiB)
 
 /* A mapping that is to be written back. */
 struct IommuHeld {
@@ -141,13 +146,20 @@ static void mapped(void *buffer)
     g_hash_table_insert(held_mappings, buffer, g_steal_pointer(&begun));
 }
 
-static void write_back(void *buffer)
+static IommuHeld *take_held(void *buffer)
 {
-    IommuHeld *held;
+    void *held = NULL;
 
     QEMU_LOCK_GUARD(&held_lock);
-    held = g_hash_table_lookup(held_mappings, buffer);
-    g_hash_table_remove(held_mappings, buffer);
+    g_hash_table_steal_extended(held_mappings, buffer, NULL, &held);
+    return held;
+}
+
+/* One that was mapped to be read, and is written all the same, has no pages. */
+static void write_back(void *buffer)
+{
+    IommuHeld *held = take_held(buffer) ?: g_new0(IommuHeld, 1);
+
     held->outer = iommu_held;
     iommu_held = held;
 }
@@ -158,6 +170,11 @@ static void written_back(void)
 
     iommu_held = held->outer;
     g_free(held);
+}
+
+bool iommu_holds(const IommuClient *client)
+{
+    return iommu_held && iommu_held->client == client;
 }
 
 const PagingResult *iommu_held_page(const IommuClient *client, uint64_t iova,
@@ -213,9 +230,9 @@ void iommu_hold_enable(SunderIommu *s, bool on)
     }
     if (!held_mappings) {
         qemu_mutex_init(&held_lock);
-        held_mappings = g_hash_table_new(NULL, NULL);
+        held_mappings = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     }
     object_child_foreach_recursive(object_get_root(),
                                    allow_copies_everywhere, NULL);
-    qatomic_set(&address_space_map_hook, &hook);
+    qatomic_store_release(&address_space_map_hook, &hook);
 }

@@ -16,7 +16,10 @@
 #include "qemu/thread.h"
 #include "qemu/timer.h"
 
-/* A PCI function behind the IOMMU, by the address space that it has. */
+/*
+ * A PCI function behind the IOMMU, by the address space that it has.  Behind
+ * a bridge to conventional PCI all share one, with its first's name and point.
+ */
 typedef struct IommuClient {
     SunderIommu *iommu;
     VTDAddressSpace *as;
@@ -32,6 +35,7 @@ typedef struct IommuClient {
     uint16_t last_requester;    /* that its context was read for */
     PagingReason reason;        /* why it has no context */
     FaultPoint *point;          /* NULL: none */
+    PCIDevice *device;          /* that has the point */
     char *name;                 /* id or QOM path; NULL: not known yet */
     uint64_t blocked;           /* by mode or by a rule */
     uint64_t held_stale;        /* stale at write-back, invalidation done */
@@ -48,6 +52,9 @@ typedef struct IommuLateDma {
     QEMUTimer *timer;
     QLIST_ENTRY(IommuLateDma) next;
 } IommuLateDma;
+
+/* Invalidations held back at a time; more are carried out at once. */
+#define IOMMU_MAX_DELAYED 4096
 
 /* An invalidation that a fault holds back. */
 typedef struct IommuDelayed {
@@ -71,6 +78,7 @@ struct SunderIommu {
     PagingTable *table;
     MemoryRegion front;
     MemoryListener memory_listener;
+    bool memory_changes;        /* between region_del() and commit() */
     DeviceListener device_listener;
     Notifier machine_done;
     Notifier sweep_taken;
@@ -116,6 +124,8 @@ static inline bool iommu_checks(SunderIommu *s)
 /* iommu-clock.c: exact virtual time, and what hits take for it. */
 uint64_t iommu_clock_wake(SunderIommu *s);
 void iommu_clock_init(SunderIommu *s);
+/* Virtual time may have gone back: a state was loaded. */
+void iommu_clock_reset(SunderIommu *s);
 
 static inline uint64_t iommu_clock_coarse(SunderIommu *s)
 {
@@ -128,6 +138,9 @@ static inline uint64_t iommu_clock_coarse(SunderIommu *s)
 /* iommu-translate.c */
 void iommu_translate_init(SunderIommu *s);
 IommuClient *iommu_client(VTDAddressSpace *as);
+
+/* iommu-mode.c */
+void iommu_mode_init(SunderIommu *s);
 /* Mode from property or command; false with @errp: it cannot hold. */
 bool iommu_set_mode(SunderIommu *s, SunderIommuMode mode, Error **errp);
 
@@ -201,6 +214,8 @@ void iommu_hold_enable(SunderIommu *s, bool on);
 void iommu_hold_add_device(SunderIommu *s, PCIDevice *device);
 /* The mapping that this thread writes back, or NULL. */
 extern __thread IommuHeld *iommu_held;
+/* Whether that is one of @client: its write-back may cause others' DMA. */
+bool iommu_holds(const IommuClient *client);
 /*
  * The page of iommu_held that @iova is in, as it was mapped; NULL: not one
  * of its.

@@ -10,9 +10,6 @@
 #include "qapi/error.h"
 #include "qemu/rcu.h"
 
-/* Invalidations held back at a time; more are carried out at once. */
-#define MAX_DELAYED 4096
-
 /* A step of the sweep, a few tens of microseconds, once in that time. */
 #define SWEEP_ENTRIES   4096
 #define SWEEP_NS        SCALE_MS
@@ -154,7 +151,7 @@ bool iommu_invalidate_intercepted(SunderIommu *s,
         lost |= firings[i].outcome->code == OUTCOME_LOST;
         delay_ns += firings[i].duration_ns;
     }
-    if (!lost && (!n || s->delayed->len >= MAX_DELAYED)) {
+    if (!lost && (!n || s->delayed->len >= IOMMU_MAX_DELAYED)) {
         return false;
     }
     paging_table_postpone(s->table, invalidation);

@@ -4,7 +4,8 @@
  *
  * Host addresses of page tables are kept with the translations made from
  * them.  They are looked up within RCU and memory is freed after a grace
- * period, so it is enough to forget them when memory goes from the map.
+ * period, so it is enough to forget them when memory goes from the map, and
+ * to keep none while it goes.
  */
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
@@ -64,11 +65,24 @@ PagingTable *iommu_memory_table(SunderIommu *s)
     return paging_table_new(&memory, &unit);
 }
 
+/* The map still has the region; in commit() it has not. */
 static void region_del(MemoryListener *listener, MemoryRegionSection *section)
 {
     SunderIommu *s = container_of(listener, SunderIommu, memory_listener);
 
-    if (memory_region_is_ram(section->mr) || section->mr->rom_device) {
+    if (!s->memory_changes &&
+        (memory_region_is_ram(section->mr) || section->mr->rom_device)) {
+        s->memory_changes = true;
+        paging_table_memory_changing(s->table);
+    }
+}
+
+static void commit(MemoryListener *listener)
+{
+    SunderIommu *s = container_of(listener, SunderIommu, memory_listener);
+
+    if (s->memory_changes) {
+        s->memory_changes = false;
         paging_table_memory_changed(s->table);
     }
 }
@@ -78,6 +92,7 @@ void iommu_memory_listen(SunderIommu *s)
     s->memory_listener = (MemoryListener) {
         .name = "sunder-iommu",
         .region_del = region_del,
+        .commit = commit,
     };
     memory_listener_register(&s->memory_listener, &address_space_memory);
 }

@@ -198,6 +198,7 @@ static void add_point(SunderIommu *s, IommuClient *client, PCIDevice *device)
         warn_report_err(error);
         return;
     }
+    client->device = device;
     qatomic_set(&client->point, point);
 }
 
@@ -268,14 +269,10 @@ static void device_unrealized(DeviceListener *listener, DeviceState *device)
     SunderIommu *s = container_of(listener, SunderIommu, device_listener);
     IommuClient *client;
 
-    QLIST_FOREACH(client, &s->clients, next) {
-        const VTDAddressSpace *as = client->as;
-        PCIDevice *pci = (PCIDevice *)object_dynamic_cast(OBJECT(device),
-                                                          TYPE_PCI_DEVICE);
-
-        if (pci && client->point && as->bus == pci_get_bus(pci) &&
-            as->devfn == pci->devfn) {
+    QLIST_FOREACH_RCU(client, &s->clients, next) {
+        if (client->point && DEVICE(client->device) == device) {
             sunder_fault_point_remove(qatomic_xchg(&client->point, NULL));
+            client->device = NULL;
             forget_late(s, client);
         }
     }

@@ -6,6 +6,7 @@
 #include "hw/i386/iommu-internal.h"
 #include "qapi/error.h"
 #include "qapi/qapi-commands-sunder.h"
+#include "qemu/rcu_queue.h"
 
 static SunderIommu *need_iommu(Error **errp)
 {
@@ -63,7 +64,7 @@ static SunderIommuDeviceList *describe_clients(SunderIommu *s)
     SunderIommuDeviceList *list = NULL;
     IommuClient *client;
 
-    QLIST_FOREACH(client, &s->clients, next) {
+    QLIST_FOREACH_RCU(client, &s->clients, next) {
         PagingCounters counters;
 
         paging_device_counters(client->paging, &counters);

@@ -134,11 +134,16 @@ static void run_reports(void *opaque)
     iommu_log_send_event(s);
 }
 
-static uint64_t access_length(uint64_t iova)
+/*
+ * What one translation covers; a refusal, that of its 4 KiB: see refused in
+ * iommu-translate.c.
+ */
+static uint64_t access_length(uint64_t iova, const PagingResult *result)
 {
-    uint64_t rest = VTD_PAGE_SIZE - (iova & ~VTD_PAGE_MASK_4K);
+    uint64_t mask = result->action == PAGING_BLOCKED ? VTD_PAGE_SIZE - 1 :
+                                                       result->mask;
 
-    return MIN(address_space_access_length, rest);
+    return MIN(address_space_access_length, mask - (iova & mask) + 1);
 }
 
 void iommu_report_stale(IommuClient *client, uint64_t iova, unsigned access,
@@ -151,7 +156,7 @@ void iommu_report_stale(IommuClient *client, uint64_t iova, unsigned access,
         .requester = PCI_BUILD_BDF(pci_bus_num(client->as->bus),
                                    client->as->devfn),
         .iova = iova,
-        .length = access_length(iova),
+        .length = access_length(iova, result),
         .access = access,
         .result = *result,
         .invalidation = invalidation,

@@ -7,10 +7,15 @@
 #include "qemu/osdep.h"
 #include "hw/i386/iommu-internal.h"
 #include "qapi/error.h"
+#include "qemu/rcu_queue.h"
 
 #define STATE_VERSION   1
 #define MAX_NAME        1024
-#define MAX_STATE       (64 * 1024 * 1024)
+/*
+ * All translations that there can be (paging_device_save()), and room for
+ * what is late, lost or held back.  Checked when saving, too.
+ */
+#define MAX_STATE       (PAGING_MAX_BLOCKS * 64 * 24 + 64 * 1024 * 1024)
 
 static void put_string(GByteArray *bytes, const char *string)
 {
@@ -51,11 +56,11 @@ static void save_clients(SunderIommu *s, GByteArray *bytes)
     IommuClient *client;
     uint64_t n = 0;
 
-    QLIST_FOREACH(client, &s->clients, next) {
+    QLIST_FOREACH_RCU(client, &s->clients, next) {
         n += client->point != NULL;
     }
     paging_put(bytes, n);
-    QLIST_FOREACH(client, &s->clients, next) {
+    QLIST_FOREACH_RCU(client, &s->clients, next) {
         if (client->point) {
             save_client(client, bytes);
         }
@@ -117,7 +122,7 @@ static IommuClient *find_client(SunderIommu *s, const char *name)
 {
     IommuClient *client;
 
-    QLIST_FOREACH(client, &s->clients, next) {
+    QLIST_FOREACH_RCU(client, &s->clients, next) {
         if (client->point && strcmp(iommu_client_name(client), name) == 0) {
             return client;
         }
@@ -177,7 +182,8 @@ static bool load_delayed(SunderIommu *s, PagingReader *reader)
     PagingInvalidation invalidation;
     uint64_t due_ns;
 
-    if (!paging_get(reader, INT64_MAX, &due_ns) ||
+    if (s->delayed->len >= IOMMU_MAX_DELAYED ||
+        !paging_get(reader, INT64_MAX, &due_ns) ||
         !paging_invalidation_load(reader, &invalidation)) {
         return false;
     }

@@ -9,8 +9,6 @@
 #include "exec/address-spaces.h"
 #include "hw/i386/iommu-internal.h"
 #include "hw/i386/intel_iommu_internal.h"
-#include "qapi/error.h"
-#include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 
 IommuParent iommu_parent;
@@ -110,17 +108,11 @@ static void set_entry(IOMMUTLBEntry *entry, hwaddr address,
     entry->perm = result->permissions;
 }
 
-static void fault(IommuClient *client, hwaddr address, unsigned access,
-                  PagingReason reason)
-{
-    iommu_log_fault(client, address, access, reason);
-}
-
 static void block(IommuClient *client, hwaddr address, unsigned access,
                   PagingReason reason)
 {
     qatomic_inc(&client->blocked);
-    fault(client, address, access, reason);
+    iommu_log_fault(client, address, access, reason);
 }
 
 static SunderIommuInvalidation invalidation(const PagingResult *result)
@@ -135,7 +127,7 @@ static void use_stale(IommuClient *client, hwaddr address, unsigned access,
 {
     if (paging_table_mode(client->iommu->table) != PAGING_MODE_COHERENT) {
         iommu_report_stale(client, address, access, result,
-                           invalidation(result), iommu_held);
+                           invalidation(result), iommu_holds(client));
     }
     if (result->action == PAGING_BLOCKED) {
         block(client, address, access, result->reason);
@@ -211,11 +203,12 @@ static void translate_afresh(IommuClient *client, hwaddr address,
         use_stale(client, address, access, &result, entry);
         break;
     case PAGING_FAULT:
-        fault(client, address, access, result.reason);
+        iommu_log_fault(client, address, access, result.reason);
         break;
     case PAGING_NO_CONTEXT:
-        fault(client, address, access,
-              client->reason ? client->reason : PAGING_REASON_CONTEXT_ABSENT);
+        iommu_log_fault(client, address, access,
+                        client->reason ? client->reason :
+                                         PAGING_REASON_CONTEXT_ABSENT);
         break;
     }
 }
@@ -338,85 +331,6 @@ static IOMMUTLBEntry translate(IOMMUMemoryRegion *region, hwaddr address,
     };
 }
 
-static const char *notified_device(const VTDAddressSpace *as)
-{
-    return iommu_client_name(iommu_client((VTDAddressSpace *)as));
-}
-
-/*
- * Who is notified keeps translations of its own and does DMA without us:
- * vfio-pci (MAP) and vhost (UNMAP).
- */
-static int notify_flag_changed(IOMMUMemoryRegion *region,
-                               IOMMUNotifierFlag before,
-                               IOMMUNotifierFlag after, Error **errp)
-{
-    VTDAddressSpace *as = container_of(region, VTDAddressSpace, iommu);
-    SunderIommu *s = SUNDER_IOMMU(as->iommu_state);
-
-    if (iommu_checks(s) && after != IOMMU_NOTIFIER_NONE) {
-        error_setg(errp, "%s: device %s does DMA without QEMU (vfio, vhost), "
-                   "which mode %s cannot check: use mode=stock, or vhost=off",
-                   s->id, notified_device(as),
-                   SunderIommuMode_str(qatomic_read(&s->mode)));
-        return -ENOTSUP;
-    }
-    return iommu_parent.notify_flag_changed(region, before, after, errp);
-}
-
-static PagingMode paging_mode(SunderIommuMode mode)
-{
-    switch (mode) {
-    case SUNDER_IOMMU_MODE_ENFORCE:
-        return PAGING_MODE_ENFORCE;
-    case SUNDER_IOMMU_MODE_COHERENT:
-        return PAGING_MODE_COHERENT;
-    default:
-        return PAGING_MODE_REPORT;
-    }
-}
-
-static bool may_check(SunderIommu *s, SunderIommuMode mode, Error **errp)
-{
-    IntelIOMMUState *v = INTEL_IOMMU_DEVICE(s);
-    VTDAddressSpace *as = QLIST_FIRST(&v->vtd_as_with_notifiers);
-
-    if (v->scalable_mode) {
-        error_setg(errp, "%s: mode %s checks legacy mode only: use "
-                   "mode=stock with x-scalable-mode=on", s->id,
-                   SunderIommuMode_str(mode));
-        return false;
-    }
-    if (as) {
-        error_setg(errp, "%s: mode %s cannot hold: device %s does DMA "
-                   "without QEMU (vfio, vhost)", s->id,
-                   SunderIommuMode_str(mode), notified_device(as));
-        return false;
-    }
-    return true;
-}
-
-/* Between stock and the others nothing cached is taken along. */
-bool iommu_set_mode(SunderIommu *s, SunderIommuMode mode, Error **errp)
-{
-    IntelIOMMUState *v = INTEL_IOMMU_DEVICE(s);
-    bool stock = mode == SUNDER_IOMMU_MODE_STOCK;
-
-    if (!stock && !may_check(s, mode, errp)) {
-        return false;
-    }
-    paging_table_set_mode(s->table, paging_mode(mode));
-    if (stock == iommu_checks(s)) {
-        WITH_QEMU_LOCK_GUARD(&v->iommu_lock) {
-            g_hash_table_remove_all(v->iotlb);
-        }
-        qatomic_set(&s->mode, mode);
-        iommu_invalidate_everything(s);
-    }
-    qatomic_set(&s->mode, mode);
-    return true;
-}
-
 void iommu_translate_init(SunderIommu *s)
 {
     IOMMUMemoryRegionClass *class = IOMMU_MEMORY_REGION_CLASS(
@@ -424,8 +338,6 @@ void iommu_translate_init(SunderIommu *s)
 
     if (!iommu_parent.translate) {
         iommu_parent.translate = class->translate;
-        iommu_parent.notify_flag_changed = class->notify_flag_changed;
     }
     class->translate = translate;
-    class->notify_flag_changed = notify_flag_changed;
 }

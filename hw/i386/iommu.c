@@ -46,6 +46,7 @@ static void realize(DeviceState *device, Error **errp)
     iommu_sweep_listen(s);
     iommu_front_init(s);
     iommu_translate_init(s);
+    iommu_mode_init(s);
     iommu_point_init(s);
     if (s->bounce) {
         iommu_hold_enable(s, true);
@@ -128,6 +129,8 @@ static int post_load(void *opaque, int version_id)
     iommu_invalidate_everything(s);
     iommu_point_reset(s);
     iommu_report_reset(s);
+    iommu_clock_reset(s);
+    s->swept_ns = 0;
     if (!iommu_set_mode(s, s->loaded_mode, &error) ||
         !iommu_state_load(s, &error)) {
         return refuse_state(error);

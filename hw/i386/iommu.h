@@ -32,9 +32,10 @@
  *   "pcie.0:1f.2".
  *
  * Locks: translation runs in any thread, within RCU, with or without the
- * big lock.  SunderIommu.lock guards the list of clients, the reports and
- * the fault log; it is taken after nothing and before the parent's
- * iommu_lock.  Everything else wants the big lock.
+ * big lock.  SunderIommu.lock guards the list of clients, their contexts
+ * and the reports; the parent's iommu_lock the fault log.  Neither is held
+ * while anything but the lock of target-models/paging is taken.  Everything
+ * else wants the big lock.
  */
 #ifndef SUNDER_HW_I386_IOMMU_H
 #define SUNDER_HW_I386_IOMMU_H

@@ -158,11 +158,13 @@ static uint64_t drop_pages(PagingDevice *device, Block *block,
     uint64_t n = 0;
 
     for (unsigned i = 0; i < BLOCK_SLOTS; i++) {
-        uint64_t entry = load(&block->slots[i].entry);
+        Slot *slot = &block->slots[i];
+        uint64_t entry = load(&slot->entry);
         uint64_t page = entry & device->table->address_mask & ~mask;
 
-        if (entry && page + mask >= address && page <= last) {
-            paging_slot_drop(device, &block->slots[i]);
+        if (entry && page + mask >= address && page <= last &&
+            !paging_slot_changed(device, block, slot)) {
+            paging_slot_drop(device, slot);
             n++;
         }
     }
@@ -180,7 +182,7 @@ uint64_t paging_table_drop_pages(PagingTable *table, uint64_t address,
         Hash *hash = atomic_load_explicit(&device->hash,
                                           memory_order_relaxed);
 
-        for (unsigned b = 0; b < 1u << hash->bits; b++) {
+        for (unsigned b = 0; device->live && b < 1u << hash->bits; b++) {
             if (load(&hash->buckets[b].key)) {
                 n += drop_pages(device,
                                 atomic_load(&hash->buckets[b].block),

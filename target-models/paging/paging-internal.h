@@ -30,6 +30,12 @@
 /* Slot.stamp: there was a translation here, and an invalidation took it. */
 #define STAMP_DROPPED   UINT64_MAX
 
+/*
+ * PagingTable.map_epoch is odd while memory changes: what is looked up then
+ * may be from before, and is used once.  This one never comes.
+ */
+#define MAP_EPOCH_NEVER UINT64_MAX
+
 /* Invalidations of a domain or of everything whose time is remembered. */
 #define LOG_SIZE        64
 

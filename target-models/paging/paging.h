@@ -49,9 +49,9 @@
  *   that moment counts as stale although it changed after.
  *
  * Known limits: an entry that is cleared and written again with the same
- * value is the same cookie (no use in between: no difference).  Another
- * context of a device, once its context entry was fetched anew, takes the
- * translations made under the old one along.
+ * value is the same cookie (no use in between: no difference).  When a
+ * device gets another context, once its context entry was fetched anew, the
+ * translations made under the old one are dropped, stale or not.
  *
  * Thread safety: paging_hit() and paging_translate() may be called from any
  * number of threads at once, and at the same time as anything else here;
@@ -337,19 +337,22 @@ void paging_table_postpone(PagingTable *table,
                            const PagingInvalidation *invalidation);
 
 /*
- * paging_table_memory_changed:
+ * paging_table_memory_changing, paging_table_memory_changed:
  *
- * Host addresses given before are no longer used by calls that begin after
- * this one has returned.
+ * Memory is about to go, and has gone: PagingMemory.page no longer gives it.
+ * Host addresses given before _changing() are no longer used by calls that
+ * begin after it has returned; those given between the two are not kept.
+ * _changed() alone will do where page() cannot be called at the same time.
  */
+void paging_table_memory_changing(PagingTable *table);
 void paging_table_memory_changed(PagingTable *table);
 
 /*
  * paging_table_drop_pages:
  *
  * Drops the translations to guest addresses @address to @address + @size
- * - 1, without the ledger: somebody took the pages away.  Looks at every
- * translation.
+ * - 1, without the ledger: somebody took the pages away.  Those that are
+ * stale stay, so that a use of them is found.  Looks at every translation.
  *
  * Returns: how many.
  */

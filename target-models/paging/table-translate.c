@@ -220,7 +220,7 @@ static Path *path_new(uint64_t map_epoch, uint64_t iova, const PagingWalk *w)
     Path *path = g_new0(Path, 1);
     unsigned top = w->level + w->n - 1;
 
-    path->map_epoch = map_epoch;
+    path->map_epoch = map_epoch & 1 ? MAP_EPOCH_NEVER : map_epoch;
     path->n = w->n - 1;
     path->permissions = PAGING_READ | PAGING_WRITE;
     for (unsigned i = 0; i < path->n; i++) {

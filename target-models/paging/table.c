@@ -309,10 +309,17 @@ void paging_table_drop(PagingTable *table)
     g_mutex_unlock(&table->lock);
 }
 
+void paging_table_memory_changing(PagingTable *table)
+{
+    g_mutex_lock(&table->lock);
+    store(&table->map_epoch, load(&table->map_epoch) | 1);
+    g_mutex_unlock(&table->lock);
+}
+
 void paging_table_memory_changed(PagingTable *table)
 {
     g_mutex_lock(&table->lock);
-    atomic_fetch_add(&table->map_epoch, 1);
+    store(&table->map_epoch, (load(&table->map_epoch) | 1) + 1);
     g_mutex_unlock(&table->lock);
 }
 

@@ -425,6 +425,20 @@ Test(table, pages_that_go_away_take_their_translations)
     guest_free(guest);
 }
 
+/* Who gives a freed page to the host must not hide that it is still used. */
+Test(table, pages_that_go_away_leave_stale_translations)
+{
+    Guest *guest = used_guest();
+    PagingResult result;
+
+    guest_map(guest, IOVA, 0, 1);
+    cr_expect_eq(paging_table_drop_pages(guest->table, OLD, PAGE), 0);
+    cr_expect_eq(guest_translate(guest, IOVA, PAGING_READ, 2000, &result),
+                 PAGING_STALE);
+    cr_expect_eq(result.address, OLD);
+    guest_free(guest);
+}
+
 /*
  * The page callback gives other addresses from now on.  What is still at the
  * old ones has no meaning, even if it looks right.
@@ -450,6 +464,29 @@ Test(table, follows_memory_that_moves)
     guest->ram = old;
     guest_free(guest);
     g_free(moved);
+}
+
+/* What is looked up while memory goes is good for that look only. */
+Test(table, keeps_no_address_while_memory_changes)
+{
+    Guest *guest = used_guest();
+    PagingResult result;
+
+    paging_table_memory_changing(guest->table);
+    cr_expect_not(paging_hit(guest->device, IOVA, PAGING_READ, 2000, 0,
+                             &result));
+    for (unsigned i = 0; i < 2; i++) {
+        cr_expect_eq(translated(guest, IOVA, 2000), OLD);
+        cr_expect_not(paging_hit(guest->device, IOVA, PAGING_READ, 2000, 0,
+                                 &result));
+    }
+    paging_table_memory_changed(guest->table);
+    cr_expect_not(paging_hit(guest->device, IOVA, PAGING_READ, 2000, 0,
+                             &result));
+    cr_expect_eq(translated(guest, IOVA, 2000), OLD);
+    cr_expect(paging_hit(guest->device, IOVA, PAGING_READ, 2000, 0,
+                         &result));
+    guest_free(guest);
 }
 
 Test(table, holds_many_translations)
