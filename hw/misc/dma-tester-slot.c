@@ -115,14 +115,36 @@ static uint32_t take(SdtSlot *slot, uint32_t length)
     return slot->held ? size : 0;
 }
 
+/*
+ * Keeps the device from hearing itself while its DMA goes to its own registers,
+ * as QEMU's memory core does while a guest writes to them.  Returns: what
+ * unguard() wants.
+ */
+static bool guard(SdtSlot *slot)
+{
+    MemReentrancyGuard *guard = &DEVICE(slot->tester)->mem_reentrancy_guard;
+    bool engaged = guard->engaged_in_io;
+
+    guard->engaged_in_io = true;
+    return engaged;
+}
+
+static void unguard(SdtSlot *slot, bool engaged)
+{
+    DEVICE(slot->tester)->mem_reentrancy_guard.engaged_in_io = engaged;
+}
+
 void sdt_slot_give_back(SdtSlot *slot)
 {
-    if (slot->held) {
+    bool engaged = guard(slot);
+    void *held = g_steal_pointer(&slot->held);
+
+    if (held) {
         /* of what was read it matters to nobody how much */
-        pci_dma_unmap(PCI_DEVICE(slot->tester), slot->held, slot->held_length,
+        pci_dma_unmap(PCI_DEVICE(slot->tester), held, slot->held_length,
                       held_direction(slot), slot->touched);
-        slot->held = NULL;
     }
+    unguard(slot, engaged);
 }
 
 static void let_go(SdtSlot *slot)
@@ -243,20 +265,13 @@ static void complete(SdtSlot *slot, uint32_t result)
     }
 }
 
-/*
- * The guard keeps the device from hearing itself when its DMA goes to its own
- * registers, as QEMU's memory core does while a guest writes to them.
- */
 static void slot_timer(void *opaque)
 {
     SdtSlot *slot = opaque;
-    MemReentrancyGuard *guard =
-        &DEVICE(slot->tester)->mem_reentrancy_guard;
-    bool engaged = guard->engaged_in_io;
+    bool engaged = guard(slot);
 
-    guard->engaged_in_io = true;
     complete(slot, carry_out(slot));
-    guard->engaged_in_io = engaged;
+    unguard(slot, engaged);
 }
 
 static void start(SdtSlot *slot, uint32_t command)

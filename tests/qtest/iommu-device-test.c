@@ -288,6 +288,31 @@ static void test_memory_goes(gconstpointer iommu)
     iommu_quit(m);
 }
 
+/* The device's point comes and goes with it, and its rules go. */
+static void test_unplug(void)
+{
+    IommuMachine *m = iommu_start_mapped(
+        IOMMU, "-device pcie-root-port,id=port0,chassis=1,slot=1,addr=6 "
+        "-device pcie-pci-bridge,id=bridge0,bus=port0 "
+        "-device sunder-dma-tester,id=dma1,bus=bridge0,addr=1");
+
+    for (unsigned i = 0; i < 2; i++) {
+        g_assert_true(fault_point_exists(m->qts, "iommu0/dma1/dma"));
+        fault_add(m->qts, "iommu0/dma1/dma", "blocked", ", 'id': 'r'");
+        fault_add(m->qts, "iommu0/dma1/dma", "late-dma",
+                  ", 'id': 's', 'duration': 1000000000");
+        qtest_qmp_device_del_send(m->qts, "dma1");
+        /* a device asked to go goes at a reset */
+        qtest_system_reset(m->qts);
+        qobject_unref(qtest_qmp_eventwait_ref(m->qts, "DEVICE_DELETED"));
+        g_assert_false(fault_point_exists(m->qts, "iommu0/dma1/dma"));
+        qtest_clock_step(m->qts, 2 * (int64_t)1000000000);
+        qtest_qmp_device_add(m->qts, "sunder-dma-tester", "dma1",
+                             "{ 'bus': 'bridge0', 'addr': '1' }");
+    }
+    iommu_quit(m);
+}
+
 /* Modes that check cannot hold with scalable mode. */
 static void test_scalable_mode(void)
 {
@@ -321,6 +346,7 @@ int main(int argc, char **argv)
         qtest_add_data_func(path, IOMMU, devices[i].run);
         qtest_add_data_func(bounce, IOMMU ",bounce=on", devices[i].run);
     }
+    qtest_add_func("/iommu/device/unplug", test_unplug);
     qtest_add_func("/iommu/device/scalable-mode", test_scalable_mode);
     return g_test_run();
 }

@@ -306,6 +306,32 @@ static void test_stop(void)
     iommu_quit(m);
 }
 
+/*
+ * A pointer to the slot's own command register, and what is written through
+ * it lets go of the pointer: not while the device is letting go already.
+ */
+static void test_own_registers(gconstpointer options)
+{
+    IommuMachine *m = start(options);
+
+    map(m, IOVA, TESTER_BAR + SDT_SLOT(0), ENTRY_RW);
+    tester_prepare(m, SLOT, IOVA + SLOT * SDT_SLOT_SIZE + SDT_COMMAND, 4, 0);
+    tester_set64(m, SLOT, SDT_PATTERN, SDT_OP_UNMAP);
+    for (unsigned i = 0; i < 2; i++) {
+        g_assert_cmpuint(tester_command(m, SLOT, SDT_OP_MAP_WRITE), ==,
+                         SDT_RESULT_OK);
+        g_assert_cmpuint(tester_command(m, SLOT,
+                                        SDT_OP_TOUCH | SDT_CMD_PATTERN), ==,
+                         SDT_RESULT_OK);
+        qtest_qmp_assert_success(m->qts, "{ 'execute': 'stop' }");
+        qtest_qmp_assert_success(m->qts, "{ 'execute': 'cont' }");
+        g_assert_cmpuint(tester_get(m, SLOT, SDT_STATE), ==, SDT_STATE_HELD);
+        let_go(m);
+    }
+    expect_no_stale_event(m);
+    iommu_quit(m);
+}
+
 static const struct {
     const char *name;
     void (*run)(gconstpointer options);
@@ -349,5 +375,9 @@ int main(int argc, char **argv)
     qtest_add_func("/iommu/held/many", test_many);
     qtest_add_func("/iommu/held/turned-on-later", test_turned_on_later);
     qtest_add_func("/iommu/held/stop", test_stop);
+    qtest_add_data_func("/iommu/held/own-registers", "mode=report",
+                        test_own_registers);
+    qtest_add_data_func("/iommu/held/own-registers-bounce",
+                        "mode=report,bounce=on", test_own_registers);
     return g_test_run();
 }
