@@ -27,8 +27,12 @@
 /* Page numbers that are sorted together. */
 #define SLICE 16384
 
-/* Requests that are answered before the main loop gets its turn. */
-#define REQUESTS_AT_ONCE 128
+/*
+ * Page numbers that are looked at before the main loop gets its turn, and
+ * what a request counts as at the least: as many as Linux puts in one.
+ */
+#define PAGES_AT_ONCE     32768
+#define PAGES_OF_REQUEST  256
 
 bool balloon_may_discard(Error **errp)
 {
@@ -272,8 +276,9 @@ static size_t read_pfns(const VirtQueueElement *e, size_t skip,
  * A request may be as long as a driver likes, and one descriptor may name the
  * same memory over and over: more pages than the machine has need no look.
  * With @lie, pages from number *lie on take the place of the driver's.
+ * Returns how many were looked at.
  */
-static void foreach_page(SunderBalloon *b, const VirtQueueElement *e,
+static size_t foreach_page(SunderBalloon *b, const VirtQueueElement *e,
                          const uint32_t *lie, RamFunc *func)
 {
     g_autofree uint32_t *pfns = g_new(uint32_t, SLICE);
@@ -286,7 +291,7 @@ static void foreach_page(SunderBalloon *b, const VirtQueueElement *e,
 
         n = read_pfns(e, done, pfns);
         if (n == 0) {
-            return;
+            return done;
         }
         for (size_t i = 0; lie && i < n; i++) {
             pfns[i] = *lie + done + i;
@@ -300,6 +305,7 @@ static void foreach_page(SunderBalloon *b, const VirtQueueElement *e,
     }
     qemu_log_mask(LOG_GUEST_ERROR, "%s: request with more pages than the "
                   "machine has; ignoring the rest\n", b->id);
+    return limit;
 }
 
 void balloon_answer(SunderBalloon *b, VirtQueue *vq, VirtQueueElement *e)
@@ -310,36 +316,37 @@ void balloon_answer(SunderBalloon *b, VirtQueue *vq, VirtQueueElement *e)
 }
 
 /*
- * The next request.  A driver that makes new ones available as fast as they are
- * answered must not keep everybody else waiting.
+ * The next request after those of @done pages.  A driver that makes new ones
+ * available as fast as they are answered must not keep everybody else waiting.
  */
 static VirtQueueElement *next_request(SunderBalloon *b, VirtQueue *vq,
-                                      unsigned done)
+                                      size_t done)
 {
-    if (done == REQUESTS_AT_ONCE) {
+    if (done >= PAGES_AT_ONCE) {
         qemu_bh_schedule(b->request_bh);
         return NULL;
     }
     return virtqueue_pop(vq, sizeof(VirtQueueElement));
 }
 
-static void inflate(SunderBalloon *b, VirtQueueElement *e)
+static size_t inflate(SunderBalloon *b, VirtQueueElement *e)
 {
     uint32_t first;
     bool lies = balloon_fault_lies(b, &first);
+    size_t pages = foreach_page(b, e, lies ? &first : NULL, add_part);
 
-    foreach_page(b, e, lies ? &first : NULL, add_part);
     give_requested(b);
+    return MAX(pages, PAGES_OF_REQUEST);
 }
 
 void balloon_handle_inflate(VirtIODevice *vdev, VirtQueue *vq)
 {
     SunderBalloon *b = SUNDER_BALLOON(vdev);
     VirtQueueElement *e;
-    unsigned done = 0;
+    size_t done = 0;
 
-    while (!b->waiting && (e = next_request(b, vq, done++))) {
-        inflate(b, e);
+    while (!b->waiting && (e = next_request(b, vq, done))) {
+        done += inflate(b, e);
         if (!balloon_sweep_keep(b, e)) {
             balloon_answer(b, vq, e);
         }
@@ -350,10 +357,12 @@ void balloon_handle_deflate(VirtIODevice *vdev, VirtQueue *vq)
 {
     SunderBalloon *b = SUNDER_BALLOON(vdev);
     VirtQueueElement *e;
-    unsigned done = 0;
+    size_t done = 0;
 
-    while ((e = next_request(b, vq, done++))) {
-        foreach_page(b, e, NULL, remove_part);
+    while ((e = next_request(b, vq, done))) {
+        size_t pages = foreach_page(b, e, NULL, remove_part);
+
+        done += MAX(pages, PAGES_OF_REQUEST);
         balloon_answer(b, vq, e);
     }
 }
@@ -389,9 +398,10 @@ void balloon_handle_report(VirtIODevice *vdev, VirtQueue *vq)
 {
     SunderBalloon *b = SUNDER_BALLOON(vdev);
     VirtQueueElement *e;
-    unsigned done = 0;
+    size_t done = 0;
 
-    while ((e = next_request(b, vq, done++))) {
+    while ((e = next_request(b, vq, done))) {
+        done += PAGES_OF_REQUEST;
         if (b->poison == 0 && balloon_may_discard(NULL)) {
             for (unsigned i = 0; i < e->in_num; i++) {
                 report_range(b, &e->in_sg[i]);

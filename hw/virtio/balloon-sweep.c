@@ -92,7 +92,12 @@ static void sweep_done(void *opaque, const SunderSweep *sweep)
         sweep->mode != SUNDER_SWEEP_MODE_COUNT) {
         credit_swept(b, sweep);
     }
-    release_waiting(b);
+    if (b->waiting && sweep->mode == SUNDER_SWEEP_MODE_COUNT) {
+        /* it met a sweep that takes nothing: now comes its own */
+        qemu_bh_schedule(b->start_bh);
+    } else {
+        release_waiting(b);
+    }
 }
 
 bool balloon_sweep_start(SunderBalloon *b, SunderSweepRequest *request,

@@ -29,6 +29,31 @@ static void test_hold_is_bounded(void)
     qballoon_end(&b);
 }
 
+/* A sweep that takes nothing is not what the request waits for. */
+static void test_request_that_meets_a_count_has_its_own_sweep(void)
+{
+    QBalloon b;
+    QDict *sweep;
+
+    qballoon_machine(&b, ",sweep-hold=60000", "");
+    add_rule(&b, "slow", "balloon0/sweep", "delayed",
+             ", 'duration': 300000000, 'count': 1");
+    qobject_unref(qtest_qmp_assert_success_ref(
+        b.qts, "{ 'execute': 'sunder-balloon-sweep',"
+        "  'arguments': { 'mode': 'count' } }"));
+    qballoon_set_target(&b, BALLOON_MEMORY - 4096);
+    post_one(&b, Q_INFLATE, DRIVER_END);
+    sweep = qballoon_wait_swept(&b);
+    expect_text(sweep, "mode", "count");
+    qobject_unref(sweep);
+    sweep = qballoon_wait_swept(&b);
+    expect_text(sweep, "cause", "inflate");
+    expect_text(sweep, "mode", "all");
+    qobject_unref(sweep);
+    qballoon_wait(&b, Q_INFLATE);
+    qballoon_end(&b);
+}
+
 static void check_discard_fails(const char *outcome, const char *said)
 {
     QBalloon b;
@@ -199,6 +224,8 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("balloon/hold-is-bounded", test_hold_is_bounded);
+    qtest_add_func("balloon/request-that-meets-a-count-has-its-own-sweep",
+                   test_request_that_meets_a_count_has_its_own_sweep);
     qtest_add_func("balloon/discard-fails", test_discard_fails);
     qtest_add_func("balloon/guard-refused", test_guard_refused);
     qtest_add_func("balloon/driver-never-answers",
