@@ -159,6 +159,25 @@ static void test_memory_moves_mid_sweep(void)
     move_end(&m);
 }
 
+/* The migration would take the sweep's pause for the user's. */
+static void test_no_pause_while_a_migration_runs(void)
+{
+    g_autofree char *said = NULL;
+    Move m;
+
+    move_start(&m, ",sweep=manual,sweep-guard=pause");
+    qtest_qmp_assert_success(
+        m.b.qts, "{ 'execute': 'migrate-set-parameters',"
+        "  'arguments': { 'max-bandwidth': 4096 } }");
+    qtest_qmp_assert_success(
+        m.b.qts, "{ 'execute': 'migrate',"
+        "  'arguments': { 'uri': 'exec:cat >/dev/null' } }");
+    said = qmp_error(m.b.qts, "{ 'execute': 'sunder-balloon-sweep' }");
+    g_assert_nonnull(strstr(said, "a migration is under way"));
+    qtest_qmp_assert_success(m.b.qts, "{ 'execute': 'migrate_cancel' }");
+    move_end(&m);
+}
+
 static void test_withheld_target_moves(void)
 {
     Move m;
@@ -272,6 +291,8 @@ int main(int argc, char **argv)
                    test_wanted_sweep_moves);
     qtest_add_func("balloon-migrate/memory-moves-mid-sweep",
                    test_memory_moves_mid_sweep);
+    qtest_add_func("balloon-migrate/no-pause-while-a-migration-runs",
+                   test_no_pause_while_a_migration_runs);
     qtest_add_func("balloon-migrate/withheld-target-moves",
                    test_withheld_target_moves);
     qtest_add_func("balloon-migrate/statistics-move", test_statistics_move);
