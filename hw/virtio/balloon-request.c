@@ -17,6 +17,7 @@
 #include "qemu/log.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
+#include "system/runstate.h"
 #include "system/system.h"
 #include "hw/trace.h"
 #include "target-models/sweep/sweep.h"
@@ -38,7 +39,10 @@ bool balloon_may_discard(Error **errp)
 {
     const char *why = NULL;
 
-    if (ram_block_discard_is_disabled()) {
+    /* As the emulator ends, there is nobody left to ask about migrations. */
+    if (runstate_check(RUN_STATE_SHUTDOWN)) {
+        why = "the machine is shut down";
+    } else if (ram_block_discard_is_disabled()) {
         why = "a device of this machine (vfio, vhost-vdpa and the like) has "
               "all of its memory pinned; remove the device";
     } else if (migration_in_incoming_postcopy()) {
