@@ -18,14 +18,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
+#include "clock.h"
 #include "number.h"
+#include "random.h"
 
 #define PAGE_BYTES     4096u
 #define PAGE_WORDS     (PAGE_BYTES / sizeof(uint64_t))
 #define MIB            (1024u * 1024u)
-#define NS_PER_S       1000000000ull
 #define THREADS_MAX    64
 #define LOST_SHOWN     8       /* lines on standard error for each thread */
 
@@ -79,23 +79,6 @@ static const char usage[] =
     "      --spoil N       lose a page on purpose, after N writes\n"
     "  -j, --json          one JSON object\n"
     "  -h, --help          show this text\n";
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-/* Marsaglia, "Xorshift RNGs", 2003: the 64-bit generator (13, 7, 17) */
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
 
 /* The word at @index of page @number, if it holds data; never 0 */
 static uint64_t data_word(size_t number, uint32_t generation, size_t index)

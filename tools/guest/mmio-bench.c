@@ -12,14 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "mmio-device.h"
 #include "number.h"
 
 #define REGISTERS_MAX  2
-#define NS_PER_S       1000000000ull
 
 typedef struct Options {
     unsigned rounds;
@@ -56,14 +55,6 @@ static const char usage[] =
     "\n"
     "A BAR that a driver has claimed can be read when the kernel was started\n"
     "with iomem=relaxed.\n";
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 /* The kernel unmaps the BAR of a device that was taken out. */
 static void device_gone(int number)
