@@ -390,8 +390,10 @@ static void break_super(SweepPlan *plan)
     }
     g_array_set_size(plan->super, 0);
     plan->super_bytes = 0;
-    qsort(&g_array_index(plan->waiting, SweepRun, plan->waiting_at),
-          waiting_runs(plan), sizeof(SweepRun), compare_runs);
+    if (waiting_runs(plan) > 0) {
+        qsort(&g_array_index(plan->waiting, SweepRun, plan->waiting_at),
+              waiting_runs(plan), sizeof(SweepRun), compare_runs);
+    }
 }
 
 /* Whether the limit forbids the first super page that is there. */

@@ -120,9 +120,8 @@ static const uint32_t primitives[] = {
 
 static void request(Run *run, const uint8_t *bytes, size_t size)
 {
-    g_autofree uint8_t *copy = g_malloc(size);
+    g_autofree uint8_t *copy = g_memdup2(bytes, size);
 
-    memcpy(copy, bytes, size);
     dlpi_stream_request(run->stream, copy, size, run->reply);
     g_assert(run->reply->len >= 4 && run->reply->len <= DLPI_MAX_REPLY);
 }

@@ -36,9 +36,8 @@ static void raw_frame(Run *run, unsigned i)
 {
     size_t wanted = next8(run);
     size_t size = MIN(wanted, run->left);
-    g_autofree uint8_t *frame = g_malloc(size);
+    g_autofree uint8_t *frame = g_memdup2(run->at, size);
 
-    memcpy(frame, run->at, size);
     run->at += size;
     run->left -= size;
     lacp_port_receive(run->port[i], frame, size, run->now_ns);

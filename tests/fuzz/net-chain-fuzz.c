@@ -30,8 +30,7 @@ static void take_packets(Run *run, const uint8_t *data, size_t size)
         uint32_t head = length - MIN(data[1] / 16, length);
         NicPacket *packet = &run->packets[run->n++];
 
-        *packet = (NicPacket){ g_malloc(head), head, length, NULL };
-        memcpy(packet->data, data + 2, head);
+        *packet = (NicPacket){ g_memdup2(data + 2, head), head, length, NULL };
         data += 2 + length;
         size -= 2 + length;
     }
