@@ -13,7 +13,7 @@
 #include "qapi/qapi-events-sunder.h"
 #include "qemu/main-loop.h"
 
-/* Of one device to one page; virtual time. */
+/* The same, of one device to one page; virtual time. */
 #define TELL_AGAIN_NS   NANOSECONDS_PER_SECOND
 
 /*
@@ -29,6 +29,8 @@ typedef struct ToldPage {
     uint64_t page;
     uint64_t count;
     uint64_t told_ns;
+    PagingAction action;        /* as it was told */
+    bool held;
 } ToldPage;
 
 typedef struct IommuReport {
@@ -59,10 +61,9 @@ static gboolean told_equal(gconstpointer a, gconstpointer b)
 }
 
 /* Returns: how many there were so far, or 0 when it is not to be told. */
-static uint64_t count_page(SunderIommu *s, const IommuClient *client,
-                           uint64_t iova, uint64_t now_ns)
+static uint64_t count_page(SunderIommu *s, const IommuReport *r)
 {
-    ToldPage key = { .client = client, .page = iova & VTD_PAGE_MASK_4K };
+    ToldPage key = { .client = r->client, .page = r->iova & VTD_PAGE_MASK_4K };
     ToldPage *told = g_hash_table_lookup(s->told, &key);
 
     if (!told) {
@@ -71,11 +72,14 @@ static uint64_t count_page(SunderIommu *s, const IommuClient *client,
         }
         told = g_memdup2(&key, sizeof(key));
         g_hash_table_add(s->told, told);
-    } else if (now_ns - told->told_ns < TELL_AGAIN_NS) {
+    } else if (r->now_ns - told->told_ns < TELL_AGAIN_NS &&
+               told->action == r->result.action && told->held == r->held) {
         told->count++;
         return 0;
     }
-    told->told_ns = now_ns;
+    told->told_ns = r->now_ns;
+    told->action = r->result.action;
+    told->held = r->held;
     return ++told->count;
 }
 
@@ -167,7 +171,7 @@ void iommu_report_stale(IommuClient *client, uint64_t iova, unsigned access,
     trace_sunder_iommu_stale(s->id, report.requester, iova, access,
                              result->old_entry, result->new_entry, held);
     WITH_QEMU_LOCK_GUARD(&s->lock) {
-        report.count = count_page(s, client, iova, report.now_ns);
+        report.count = count_page(s, &report);
         if (!report.count || g_queue_get_length(s->reports) >= MAX_REPORTS) {
             return;
         }
