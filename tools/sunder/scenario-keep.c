@@ -186,7 +186,9 @@ void scenario_keep_state(ScenarioRun *run, ScenarioResult *result)
 {
     g_autoptr(GError) fault = NULL;
     g_autofree char *leaf = g_path_get_basename(run->directory);
-    g_autofree char *name = g_strconcat(FAILED_PREFIX, leaf, NULL);
+    /* The scenario's name would be too long; the time tells as much. */
+    g_autofree char *name = g_strdup_printf(FAILED_PREFIX "%.15s-%d", leaf,
+                                            (int)getpid());
     g_autofree char *path = kept_path(run, "snapshot");
 
     if (!run->machine || machine_ending(run->machine) != MACHINE_RUNNING) {
