@@ -3,39 +3,10 @@
 #include <string.h>
 
 #include "balloon-text.h"
+#include "json-member.h"
 #include "verbs.h"
 
 #define NS_PER_S 1e9
-
-static guint64 balloon_int(JsonObject *object, const char *member)
-{
-    return (guint64)json_object_get_int_member_with_default(object, member,
-                                                            0);
-}
-
-const char *balloon_string(JsonObject *object, const char *member)
-{
-    JsonNode *node = json_object_get_member(object, member);
-    const char *text = node && JSON_NODE_HOLDS_VALUE(node)
-        ? json_node_get_string(node) : NULL;
-
-    return text ? text : "";
-}
-
-static char *balloon_word(JsonObject *object, const char *member)
-{
-    const char *text = balloon_string(object, member);
-
-    return verb_printable(*text ? text : "?");
-}
-
-JsonObject *balloon_object(JsonObject *object, const char *member)
-{
-    JsonNode *node = object ? json_object_get_member(object, member) : NULL;
-
-    return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node)
-                                                : NULL;
-}
 
 char *balloon_size_text(guint64 bytes)
 {
@@ -53,10 +24,15 @@ char *balloon_size_text(guint64 bytes)
                 : g_strdup_printf("%" G_GUINT64_FORMAT " B", bytes);
 }
 
+static char *balloon_size_of(JsonObject *object, const char *member)
+{
+    return balloon_size_text(member_number(object, member));
+}
+
 static void balloon_print_size(FILE *out, JsonObject *object,
                                const char *member, const char *title)
 {
-    g_autofree char *size = balloon_size_text(balloon_int(object, member));
+    g_autofree char *size = balloon_size_of(object, member);
 
     fprintf(out, "  %-16s %12s\n", title, size);
 }
@@ -64,7 +40,7 @@ static void balloon_print_size(FILE *out, JsonObject *object,
 /* When it sweeps, in words */
 static char *balloon_when(JsonObject *info)
 {
-    const char *when = balloon_string(info, "when");
+    const char *when = member_string(info, "when");
 
     if (!strcmp(when, "off")) {
         return g_strdup("never sweeps");
@@ -76,15 +52,15 @@ static char *balloon_when(JsonObject *info)
         return g_strdup("sweeps on command");
     }
     return g_strdup_printf("sweeps every %g s",
-                           (double)balloon_int(info, "period-ns") / NS_PER_S);
+                           (double)member_number(info, "period-ns") / NS_PER_S);
 }
 
 static void balloon_print_head(FILE *out, JsonObject *info)
 {
-    g_autofree char *id = balloon_word(info, "id");
-    g_autofree char *memory = balloon_size_text(balloon_int(info, "memory"));
+    g_autofree char *id = member_text(info, "id");
+    g_autofree char *memory = balloon_size_of(info, "memory");
     g_autofree char *when = balloon_when(info);
-    guint64 pattern = balloon_int(info, "pattern");
+    guint64 pattern = member_number(info, "pattern");
 
     fprintf(out, "%s: %s of memory, %s", id, memory, when);
     if (pattern) {
@@ -134,10 +110,10 @@ static void map_summarize(JsonArray *array, guint i, JsonNode *element,
     if (!mapping) {
         return;
     }
-    length = balloon_int(mapping, "length");
-    g_hash_table_add(summary->blocks, balloon_word(mapping, "block"));
+    length = member_number(mapping, "length");
+    g_hash_table_add(summary->blocks, member_text(mapping, "block"));
     summary->entries++;
-    summary->came_back += balloon_int(mapping, "came-back");
+    summary->came_back += member_number(mapping, "came-back");
     if (json_object_get_boolean_member_with_default(mapping, "super-page",
                                                     FALSE)) {
         summary->super_bytes += length;
@@ -174,8 +150,8 @@ static void balloon_print_summary(FILE *out, JsonArray *map, bool whole)
 
 void balloon_print(FILE *out, JsonObject *info, JsonArray *map, bool whole)
 {
-    guint64 sweeps = balloon_int(info, "sweeps");
-    JsonObject *last = balloon_object(info, "last");
+    guint64 sweeps = member_number(info, "sweeps");
+    JsonObject *last = member_object(info, "last");
 
     balloon_print_head(out, info);
     balloon_print_size(out, info, "target", "target");
@@ -186,7 +162,7 @@ void balloon_print(FILE *out, JsonObject *info, JsonArray *map, bool whole)
     balloon_print_size(out, info, "came-back", "came back");
     balloon_print_features(out, info);
     if (json_object_has_member(info, "inhibited")) {
-        g_autofree char *why = balloon_word(info, "inhibited");
+        g_autofree char *why = member_text(info, "inhibited");
 
         fprintf(out, "  %-16s %s\n", "inhibited", why);
     }
@@ -200,24 +176,22 @@ void balloon_print(FILE *out, JsonObject *info, JsonArray *map, bool whole)
 
 static void map_print_mapping(FILE *out, JsonObject *mapping)
 {
-    g_autofree char *block = balloon_word(mapping, "block");
-    g_autofree char *length = balloon_size_text(balloon_int(mapping,
-                                                            "length"));
-    g_autofree char *back = balloon_size_text(balloon_int(mapping,
-                                                          "came-back"));
+    g_autofree char *block = member_text(mapping, "block");
+    g_autofree char *length = balloon_size_of(mapping, "length");
+    g_autofree char *back = balloon_size_of(mapping, "came-back");
     g_autofree char *address = json_object_has_member(mapping, "address")
         ? g_strdup_printf("0x%" PRIx64,
-                          (uint64_t)balloon_int(mapping, "address"))
+                          (uint64_t)member_number(mapping, "address"))
         : g_strdup("-");
     bool super_page = json_object_get_boolean_member_with_default(
         mapping, "super-page", FALSE);
 
     fprintf(out, "%-16s %#14" PRIx64 " %14s %12s %-11s %6" G_GUINT64_FORMAT
             " %12.6f %12s\n", block,
-            (uint64_t)balloon_int(mapping, "offset"), address, length,
+            (uint64_t)member_number(mapping, "offset"), address, length,
             super_page ? "super pages" : "pages",
-            balloon_int(mapping, "sweep"),
-            (double)balloon_int(mapping, "virtual-ns") / NS_PER_S, back);
+            member_number(mapping, "sweep"),
+            (double)member_number(mapping, "virtual-ns") / NS_PER_S, back);
 }
 
 static void map_print_entry(JsonArray *array, guint i, JsonNode *element,
@@ -241,35 +215,32 @@ void balloon_print_map(FILE *out, JsonArray *map, bool whole)
 
 void balloon_print_sweep(FILE *out, JsonObject *sweep, const char *indent)
 {
-    g_autofree char *state = balloon_word(sweep, "state");
-    g_autofree char *cause = balloon_word(sweep, "cause");
-    g_autofree char *mode = balloon_word(sweep, "mode");
-    g_autofree char *scanned = balloon_size_text(balloon_int(sweep,
-                                                             "scanned"));
-    g_autofree char *matching = balloon_size_text(balloon_int(sweep,
-                                                              "matching"));
-    g_autofree char *taken = balloon_size_text(balloon_int(sweep, "taken"));
-    g_autofree char *raced = balloon_size_text(balloon_int(sweep, "raced"));
-    g_autofree char *skipped = balloon_size_text(balloon_int(sweep,
-                                                             "skipped"));
+    g_autofree char *state = member_text(sweep, "state");
+    g_autofree char *cause = member_text(sweep, "cause");
+    g_autofree char *mode = member_text(sweep, "mode");
+    g_autofree char *scanned = balloon_size_of(sweep, "scanned");
+    g_autofree char *matching = balloon_size_of(sweep, "matching");
+    g_autofree char *taken = balloon_size_of(sweep, "taken");
+    g_autofree char *raced = balloon_size_of(sweep, "raced");
+    g_autofree char *skipped = balloon_size_of(sweep, "skipped");
 
     fprintf(out, "%ssweep %" G_GUINT64_FORMAT ": %s after %.1f ms (cause "
-            "%s, mode %s", indent, balloon_int(sweep, "id"), state,
-            (double)balloon_int(sweep, "duration-ns") / 1e6, cause, mode);
+            "%s, mode %s", indent, member_number(sweep, "id"), state,
+            (double)member_number(sweep, "duration-ns") / 1e6, cause, mode);
     if (json_object_has_member(sweep, "guard")) {
-        g_autofree char *guard = balloon_word(sweep, "guard");
+        g_autofree char *guard = member_text(sweep, "guard");
 
         fprintf(out, ", guard %s", guard);
     }
     fprintf(out, ")\n%s  scanned %s, matching %s, taken %s: %"
             G_GUINT64_FORMAT " super pages, %" G_GUINT64_FORMAT " pages\n",
             indent, scanned, matching, taken,
-            balloon_int(sweep, "super-pages"), balloon_int(sweep, "pages"));
+            member_number(sweep, "super-pages"), member_number(sweep, "pages"));
     fprintf(out, "%s  raced %s, skipped %s, longest wait of a writer %.1f "
             "us\n", indent, raced, skipped,
-            (double)balloon_int(sweep, "stall-max-ns") / 1e3);
+            (double)member_number(sweep, "stall-max-ns") / 1e3);
     if (json_object_has_member(sweep, "error")) {
-        g_autofree char *error = balloon_word(sweep, "error");
+        g_autofree char *error = member_text(sweep, "error");
 
         fprintf(out, "%s  %s\n", indent, error);
     }
@@ -277,12 +248,11 @@ void balloon_print_sweep(FILE *out, JsonObject *sweep, const char *indent)
 
 void balloon_print_progress(FILE *out, JsonObject *sweep)
 {
-    g_autofree char *scanned = balloon_size_text(balloon_int(sweep,
-                                                             "scanned"));
-    g_autofree char *taken = balloon_size_text(balloon_int(sweep, "taken"));
+    g_autofree char *scanned = balloon_size_of(sweep, "scanned");
+    g_autofree char *taken = balloon_size_of(sweep, "taken");
 
     fprintf(out, "sweep %" G_GUINT64_FORMAT ": %.1f s, scanned %s, taken %s",
-            balloon_int(sweep, "id"),
-            (double)balloon_int(sweep, "duration-ns") / NS_PER_S, scanned,
+            member_number(sweep, "id"),
+            (double)member_number(sweep, "duration-ns") / NS_PER_S, scanned,
             taken);
 }

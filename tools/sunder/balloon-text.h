@@ -14,12 +14,6 @@
 
 #include <json-glib/json-glib.h>
 
-/* The object that is @member of @object; NULL if none is, or @object is NULL */
-JsonObject *balloon_object(JsonObject *object, const char *member);
-
-/* The string that is @member of @object, which owns it; "" if none is */
-const char *balloon_string(JsonObject *object, const char *member);
-
 /* "948.5 MiB", "64 B"; the caller frees it. */
 char *balloon_size_text(guint64 bytes);
 

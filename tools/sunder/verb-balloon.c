@@ -9,6 +9,7 @@
 #include "balloon-text.h"
 #include "deadline.h"
 #include "description.h"
+#include "json-member.h"
 #include "verbs.h"
 #include "watch.h"
 
@@ -212,7 +213,7 @@ static int balloon_set(const char *name, const char *size)
 /* The sweep that an event tells of; NULL if it tells of none */
 static JsonObject *event_sweep(JsonObject *event)
 {
-    return balloon_object(balloon_object(event, "data"), "sweep");
+    return member_object(member_object(event, "data"), "sweep");
 }
 
 static bool is_sweep(JsonObject *sweep, gint64 id)
@@ -239,7 +240,7 @@ static void sweep_progress(Qmp *qmp, gint64 id)
     }
     info = balloon_query(qmp, "query-sunder-balloon", NULL, JSON_NODE_OBJECT,
                          NULL);
-    last = info ? balloon_object(json_node_get_object(info), "last") : NULL;
+    last = info ? member_object(json_node_get_object(info), "last") : NULL;
     if (is_sweep(last, id)) {
         fputs("\r\033[K", stderr);
         balloon_print_progress(stderr, last);
@@ -347,7 +348,7 @@ static int balloon_sweep(const char *name, const BalloonOptions *options)
     } else {
         balloon_print_sweep(stdout, sweep, "");
     }
-    state = balloon_string(sweep, "state");
+    state = member_string(sweep, "state");
     return !strcmp(state, "failed") || !strcmp(state, "cancelled")
            ? EXIT_REFUSED : 0;
 }

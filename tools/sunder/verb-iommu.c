@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json-member.h"
 #include "verbs.h"
 #include "watch.h"
 
@@ -38,26 +39,6 @@ static void iommu_options_clear(IommuOptions *options)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(IommuOptions, iommu_options_clear)
 
-static uint64_t iommu_number(JsonObject *object, const char *member)
-{
-    return (uint64_t)json_object_get_int_member_with_default(object, member,
-                                                             0);
-}
-
-static bool iommu_bool(JsonObject *object, const char *member)
-{
-    return json_object_get_boolean_member_with_default(object, member,
-                                                       FALSE);
-}
-
-static char *iommu_text_of(JsonObject *object, const char *member)
-{
-    JsonNode *node = json_object_get_member(object, member);
-
-    return verb_printable(node && JSON_NODE_HOLDS_VALUE(node)
-                          ? json_node_get_string(node) : NULL);
-}
-
 /* A time with three digits: "12.5 ms" */
 static char *iommu_time(uint64_t ns)
 {
@@ -79,53 +60,44 @@ static char *iommu_time(uint64_t ns)
     return ns ? g_strdup_printf("%" PRIu64 " ns", ns) : g_strdup("-");
 }
 
-static void iommu_print_device(JsonArray *array, guint i, JsonNode *element,
-                               gpointer opaque)
+static void iommu_print_device(JsonObject *device, FILE *out)
 {
-    FILE *out = opaque;
-    g_autoptr(JsonObject) none = json_object_new();
-    JsonObject *device = JSON_NODE_HOLDS_OBJECT(element)
-        ? json_node_get_object(element) : none;
-    JsonNode *node = json_object_get_member(device, "ledger");
-    JsonObject *ledger = node && JSON_NODE_HOLDS_OBJECT(node)
-        ? json_node_get_object(node) : none;
-    g_autofree char *name = iommu_text_of(device, "device");
-    unsigned id = (uint16_t)iommu_number(device, "requester-id");
-    uint64_t changed = iommu_number(ledger, "stale-entries");
+    JsonObject *ledger = member_object(device, "ledger");
+    g_autofree char *name = member_text(device, "device");
+    unsigned id = (uint16_t)member_number(device, "requester-id");
+    uint64_t changed = member_number(ledger, "stale-entries");
     g_autofree char *longest =
-        iommu_time(iommu_number(ledger, "window-max-ns"));
+        iommu_time(member_number(ledger, "window-max-ns"));
     g_autofree char *mean =
-        iommu_time(changed ? iommu_number(ledger, "window-total-ns") / changed
+        iommu_time(changed ? member_number(ledger, "window-total-ns") / changed
                            : 0);
     g_autofree char *share = g_strdup_printf(
-        "%" PRIu64 "/%" PRIu64, changed, iommu_number(ledger, "entries"));
+        "%" PRIu64 "/%" PRIu64, changed, member_number(ledger, "entries"));
 
     /* Bus, device and function: PCI Local Bus 3.0, 3.2.2.3.2 */
     fprintf(out, "  %-20s %02x:%02x.%x %7" PRIu64 " %7" PRIu64 " %12" PRIu64
             " %9" PRIu64 " %9" PRIu64 " %7" PRIu64 " %17s %8s %8s\n", name,
-            id >> 8, id >> 3 & 0x1f, id & 7, iommu_number(device, "stale"),
-            iommu_number(device, "blocked"),
-            iommu_number(device, "translations"),
-            iommu_number(device, "misses"),
-            iommu_number(device, "revalidated"),
-            iommu_number(device, "entries"), share, longest, mean);
+            id >> 8, id >> 3 & 0x1f, id & 7, member_number(device, "stale"),
+            member_number(device, "blocked"),
+            member_number(device, "translations"),
+            member_number(device, "misses"),
+            member_number(device, "revalidated"),
+            member_number(device, "entries"), share, longest, mean);
 }
 
 static void iommu_print(JsonObject *iommu, FILE *out)
 {
-    g_autofree char *id = iommu_text_of(iommu, "id");
-    g_autofree char *mode = iommu_text_of(iommu, "mode");
-    JsonNode *node = json_object_get_member(iommu, "devices");
-    JsonArray *devices = node && JSON_NODE_HOLDS_ARRAY(node)
-        ? json_node_get_array(node) : NULL;
+    g_autofree char *id = member_text(iommu, "id");
+    g_autofree char *mode = member_text(iommu, "mode");
+    JsonArray *devices = member_array(iommu, "devices");
 
     fprintf(out, "%s: mode %s, bounce %s, translation %s; %" PRIu64
             " invalidations, %" PRIu64 " lost, %" PRIu64 " pending\n", id,
-            mode, iommu_bool(iommu, "bounce") ? "on" : "off",
-            iommu_bool(iommu, "translating") ? "on" : "off",
-            iommu_number(iommu, "invalidations"),
-            iommu_number(iommu, "lost"), iommu_number(iommu, "pending"));
-    if (!devices || !json_array_get_length(devices)) {
+            mode, member_bool(iommu, "bounce") ? "on" : "off",
+            member_bool(iommu, "translating") ? "on" : "off",
+            member_number(iommu, "invalidations"),
+            member_number(iommu, "lost"), member_number(iommu, "pending"));
+    if (!member_count(devices)) {
         fprintf(out, "  no device has used it yet\n");
         return;
     }
@@ -133,7 +105,9 @@ static void iommu_print(JsonObject *iommu, FILE *out)
     fprintf(out, "  %-20s %-7s %7s %7s %12s %9s %9s %7s %17s %8s %8s\n",
             "device", "", "stale", "blocked", "translations", "misses",
             "made anew", "entries", "changed/dropped", "longest", "mean");
-    json_array_foreach_element(devices, iommu_print_device, out);
+    for (unsigned i = 0; i < member_count(devices); i++) {
+        iommu_print_device(member_element(devices, i), out);
+    }
 }
 
 static int iommu_show(FILE *out, void *opaque)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json-member.h"
 #include "verbs.h"
 
 static const char rac_text[] =
@@ -29,76 +30,69 @@ static void rac_options_clear(RacOptions *options)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RacOptions, rac_options_clear)
 
-static gint64 rac_int(JsonObject *object, const char *member)
+/* How responses are faked, and why: "ones (command)", or "-" */
+static char *rac_label(JsonObject *entry)
 {
-    return json_object_get_int_member_with_default(object, member, 0);
+    g_autofree char *fake = member_text(entry, "fake");
+    g_autofree char *reason = member_text(entry, "reason");
+
+    return member_bool(entry, "labelled")
+           ? g_strdup_printf("%s (%s)", fake, reason) : g_strdup("-");
 }
 
-static void rac_print_entry(JsonArray *array, guint i, JsonNode *element,
-                            gpointer opaque)
+static void rac_print_entry(JsonObject *entry)
 {
-    JsonObject *entry = json_node_get_object(element);
-    bool labelled = json_object_get_boolean_member(entry, "labelled");
-    g_autofree char *address = json_object_has_member(entry, "address")
-        ? g_strdup_printf("0x%" PRIx64, (uint64_t)rac_int(entry, "address"))
-        : g_strdup("-");
-    g_autofree char *label = labelled
-        ? g_strdup_printf("%s (%s)",
-                          json_object_get_string_member(entry, "fake"),
-                          json_object_get_string_member_with_default(
-                              entry, "reason", "?"))
+    g_autofree char *resource = member_text(entry, "resource");
+    g_autofree char *space = member_text(entry, "space");
+    g_autofree char *label = rac_label(entry);
+    g_autofree char *address = entry &&
+                               json_object_has_member(entry, "address")
+        ? g_strdup_printf("0x%" PRIx64, member_number(entry, "address"))
         : g_strdup("-");
 
-    printf("  %-24s %-7s %-12s %10" PRIx64 "  %-22s %6" PRId64 " %8" PRId64
-           " %8" PRId64 "\n",
-           json_object_get_string_member(entry, "resource"),
-           json_object_get_string_member(entry, "space"), address,
-           (uint64_t)rac_int(entry, "size"), label,
-           (int64_t)rac_int(entry, "faults"),
-           (int64_t)rac_int(entry, "timeouts"),
-           (int64_t)(rac_int(entry, "faked-reads") +
-                     rac_int(entry, "faked-writes")));
+    printf("  %-24s %-7s %-12s %10" PRIx64 "  %-22s %6" PRIu64 " %8" PRIu64
+           " %8" PRIu64 "\n", resource, space, address,
+           member_number(entry, "size"), label,
+           member_number(entry, "faults"), member_number(entry, "timeouts"),
+           member_number(entry, "faked-reads") +
+           member_number(entry, "faked-writes"));
 }
 
 /* When the controller labels by itself, in words */
 static char *rac_policy(JsonObject *rac)
 {
-    int64_t after = rac_int(rac, "label-after");
-    gint64 window = rac_int(rac, "label-window-ns");
+    uint64_t after = member_number(rac, "label-after");
+    uint64_t window = member_number(rac, "label-window-ns");
 
     if (!after) {
         return g_strdup("labels on command only");
     }
     if (!window) {
-        return g_strdup_printf("labels after %" PRId64 " faults", after);
+        return g_strdup_printf("labels after %" PRIu64 " faults", after);
     }
-    return g_strdup_printf("labels after %" PRId64 " faults within %g s",
+    return g_strdup_printf("labels after %" PRIu64 " faults within %g s",
                            after, (double)window / 1e9);
 }
 
-static void rac_print_controller(JsonArray *array, guint i, JsonNode *element,
-                                 gpointer opaque)
+static void rac_print_controller(JsonObject *rac)
 {
-    JsonObject *rac = json_node_get_object(element);
-
     g_autofree char *policy = rac_policy(rac);
+    g_autofree char *id = member_text(rac, "id");
+    g_autofree char *type = member_text(rac, "type");
+    JsonArray *entries = member_array(rac, "entries");
 
-    printf("%s (%s): %s, completion timeout %g ms",
-           json_object_get_string_member(rac, "id"),
-           json_object_get_string_member(rac, "type"), policy,
-           (double)rac_int(rac, "completion-timeout-ns") / 1e6);
-    if (json_object_has_member(rac, "link-up")) {
-        printf(", link %s%s",
-               json_object_get_boolean_member(rac, "link-up") ? "up" : "down",
-               json_object_get_boolean_member_with_default(rac, "contained",
-                                                           FALSE)
-               ? ", contained" : "");
+    printf("%s (%s): %s, completion timeout %g ms", id, type, policy,
+           (double)member_number(rac, "completion-timeout-ns") / 1e6);
+    if (rac && json_object_has_member(rac, "link-up")) {
+        printf(", link %s%s", member_bool(rac, "link-up") ? "up" : "down",
+               member_bool(rac, "contained") ? ", contained" : "");
     }
     printf("\n  %-24s %-7s %-12s %10s  %-22s %6s %8s %8s\n", "resource",
            "space", "address", "size", "fake (reason)", "faults", "timeouts",
            "faked");
-    json_array_foreach_element(json_object_get_array_member(rac, "entries"),
-                               rac_print_entry, NULL);
+    for (unsigned i = 0; i < member_count(entries); i++) {
+        rac_print_entry(member_element(entries, i));
+    }
 }
 
 static int rac_show(const char *name, gboolean json)
@@ -106,6 +100,7 @@ static int rac_show(const char *name, gboolean json)
     int status;
     JsonNode *node = verb_qmp_execute(name, "query-sunder-rac", NULL,
                                       &status);
+    JsonArray *racs;
 
     if (!node) {
         return status;
@@ -114,8 +109,10 @@ static int rac_show(const char *name, gboolean json)
         verb_print_json(node);
         return 0;
     }
-    json_array_foreach_element(json_node_get_array(node),
-                               rac_print_controller, NULL);
+    racs = JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+    for (unsigned i = 0; i < member_count(racs); i++) {
+        rac_print_controller(member_element(racs, i));
+    }
     json_node_unref(node);
     return 0;
 }
