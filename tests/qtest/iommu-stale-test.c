@@ -285,6 +285,28 @@ static void test_repeated(void)
     iommu_quit(m);
 }
 
+/* Within that second, another action is told at once. */
+static void test_repeated_action(void)
+{
+    IommuMachine *m = start_changed("report", NEW | ENTRY_RW);
+    QDict *event;
+
+    dma_read(m, IOVA, NULL);
+    event = take_stale_event(m);
+    g_assert_cmpstr(qdict_get_str(event, "action"), ==, "served");
+    qobject_unref(event);
+    set_mode(m, "enforce");
+    dma_read(m, IOVA, NULL);
+    event = take_stale_event(m);
+    g_assert_nonnull(event);
+    g_assert_cmpstr(qdict_get_str(event, "action"), ==, "blocked");
+    g_assert_cmpint(qdict_get_int(event, "count"), ==, 2);
+    qobject_unref(event);
+    dma_read(m, IOVA, NULL);
+    expect_no_stale_event(m);
+    iommu_quit(m);
+}
+
 /* What was never used is not cached, so nothing of it can be stale. */
 static void test_unused_page(void)
 {
@@ -381,6 +403,7 @@ int main(int argc, char **argv)
     qtest_add_func("/iommu/stale/table-replaced", test_table_replaced);
     qtest_add_func("/iommu/stale/large-page", test_large_page);
     qtest_add_func("/iommu/stale/repeated", test_repeated);
+    qtest_add_func("/iommu/stale/repeated-action", test_repeated_action);
     qtest_add_func("/iommu/stale/unused-page", test_unused_page);
     qtest_add_func("/iommu/stale/mode-changes", test_mode_changes);
     qtest_add_func("/iommu/stale/edu", test_edu);
