@@ -29,7 +29,7 @@
 #define SUNDER_HW_NET_NIC_H
 
 #include "hw/fault/fault.h"
-#include "hw/virtio/virtio.h"
+#include "hw/virtio/virtio-pci.h"
 #include "net/net.h"
 #include "qapi/qapi-types-sunder.h"
 #include "standard-headers/linux/virtio_net.h"
@@ -45,10 +45,20 @@
 /* Slots of a port's own transmit queue; see mac.h, space(). */
 #define NIC_PORT_QUEUE          256
 
-typedef struct NicCard NicCard;
+#define TYPE_NIC_CARD           "sunder-nic-base"
+OBJECT_DECLARE_SIMPLE_TYPE(NicCard, NIC_CARD)
+#define TYPE_NIC_FUNCTION       "sunder-nic-device"
+OBJECT_DECLARE_SIMPLE_TYPE(NicFunction, NIC_FUNCTION)
+
+typedef struct NicBackend NicBackend;
+typedef struct NicFault NicFault;       /* nic-fault.c */
+typedef struct NicControl NicControl;   /* nic-control.c */
+typedef struct NicOffload NicOffload;   /* nic-offload.c */
+typedef struct NicDlpi NicDlpi;         /* nic-dlpi.c */
+typedef struct NicStage NicStage;       /* nic-port.c */
 typedef struct NicPort NicPort;
 typedef struct NicGroup NicGroup;
-typedef struct NicFunction NicFunction;
+typedef struct NicRing NicRing;
 
 /*
  * What travels with a packet inside the card: NicPacket.opaque of every
@@ -78,6 +88,9 @@ struct NicBackend {
     Object parent_obj;
     const NicBackendOps *ops;       /* NULL: no port uses it */
     void *opaque;
+    bool vnet_header;               /* NicCargo.header crosses the wire */
+    uint64_t transmit_lost;         /* frames: nobody there, too long */
+    uint64_t receive_refused;       /* datagrams that are no frame */
 };
 
 struct NicBackendClass {
@@ -92,5 +105,332 @@ struct NicBackendClass {
 NicBackend *nic_backend_take(const char *id, const NicBackendOps *ops,
                              void *opaque, Error **errp);
 void nic_backend_release(NicBackend *b);
+
+/* --- the card ---------------------------------------------------------- */
+
+/* A wire. */
+struct NicPort {
+    NicCard *card;
+    unsigned number;
+    char *name;                 /* "<id>.pN" */
+    char *backend_id;           /* of a netdev or a NicBackend; "": none */
+    MacPort *mac;               /* published for as long as the card is */
+    NicBackend *backend;        /* NULL with a netdev */
+    NICConf conf;
+    NICState *nic;              /* always; without a netdev for set_link */
+    NetClientState *wire;       /* with a NicBackend: the other side of it */
+    bool has_header;            /* the netdev's frames have a vnet header */
+    bool set_down;              /* by set_link */
+    bool fault_down;            /* by nic_port_set_link() */
+    NicStage *stage;            /* the burst that is being received */
+    unsigned in_flight;         /* with the netdev, not yet on the wire */
+    bool full;                  /* transmit refused or had no space */
+    bool paused;                /* the backend was told to wait */
+    uint64_t pauses;            /* times that it was */
+    FaultPoint *point;
+    NicFault *fault;
+};
+
+/* The ports of one function or of several. */
+struct NicGroup {
+    NicCard *card;
+    unsigned number;
+    char *name;                 /* "<id>.aN"; NULL for one port */
+    NicPort *ports[NIC_MAX_PORTS];
+    unsigned n_ports;
+    MacPort *mac;               /* what functions attach to */
+    Aggregation *aggregation;   /* NULL for one port */
+    QEMUTimer *timer;           /* nic-aggregation.c */
+};
+
+struct NicCard {
+    VirtIOPCIProxy parent_obj;
+    NicFunction *functions[NIC_MAX_FUNCTIONS];  /* the first is in here */
+    unsigned n_functions;
+    char *id;                   /* of the user, or one made up */
+    QLIST_ENTRY(NicCard) next;  /* of nic_cards */
+
+    /* properties */
+    char **port_ids;            /* NULL at the end */
+    char *layout;
+    MACAddr mac_address;        /* of function 0; N has N more */
+    SunderNicPolicy policy;
+    bool adaptive;
+    double threshold;
+    uint32_t interval_ms;
+    SunderNicLacp lacp;
+    bool lacp_fast;
+    bool markers;
+    uint32_t speed_mbps;
+    bool full_duplex;
+    uint32_t queue_pairs;
+    uint32_t rx_threshold;      /* packets */
+    uint32_t rx_holdoff_us;
+    bool pause;
+    uint32_t rx_queue_size;
+    uint32_t tx_queue_size;
+
+    MacService *service;
+    NicPort ports[NIC_MAX_PORTS];
+    unsigned n_ports;
+    NicGroup groups[NIC_MAX_FUNCTIONS];
+    unsigned n_groups;
+    NicRing *touched;           /* receive rings to announce */
+    NicDlpi *dlpi;              /* the mailbox; nic-dlpi.c */
+};
+
+typedef QLIST_HEAD(NicCardList, NicCard) NicCardList;
+/* All cards that are realized, in no order. */
+extern NicCardList nic_cards;
+
+/* What a ring did. */
+typedef struct NicRingStats {
+    uint64_t packets;
+    uint64_t bytes;
+    uint64_t dropped;           /* receive: no room */
+    uint64_t interrupts;
+    uint64_t merged;            /* receive: part of a bigger packet */
+    uint64_t transfers;         /* receive: sub-chains */
+    uint64_t segmented;         /* transmit: sent as several frames */
+} NicRingStats;
+
+/*
+ * A virtqueue that holds packets.  It is read and written here, not by
+ * virtio.c: a batch at a time (nic-ring.c).
+ */
+struct NicRing {
+    NicFunction *function;
+    unsigned pair;
+    bool transmit;
+    unsigned index;             /* of the virtqueue */
+    VirtQueue *vq;              /* NULL while there is none */
+    NicRingStats stats;
+    NicHoldoff holdoff;         /* also of transmit rings */
+    QEMUTimer *timer;           /* its end */
+    NicRing *next_touched;
+    bool touched;               /* is in NicCard.touched */
+    bool polled;                /* DLPI: no interrupts */
+    FaultPoint *point;          /* "<id>.fN.rxM", "txM" */
+
+    /* the ring in memory, nic-ring.c; only while the driver runs it */
+    unsigned size;              /* 0: not running */
+    uint16_t next;              /* first head that was not taken */
+    uint16_t used;              /* index to be published next */
+    uint16_t ready;             /* heads that the driver had last time */
+    bool waiting;               /* asks the driver to tell of new heads */
+    hwaddr descriptors;
+    hwaddr available;
+    hwaddr used_ring;
+
+    /* transmit */
+    QEMUBH *bh;
+    bool stopped;               /* the port refused; resume goes on */
+    NicPacket *frames;          /* of one packet, cut; nic-offload.c */
+    unsigned n_frames;
+    unsigned next_frame;
+};
+
+/* A virtio network device. */
+struct NicFunction {
+    VirtIODevice parent_obj;
+    NicCard *card;
+    NicGroup *group;
+    unsigned number;
+    char *id;                   /* "<id>.fN" */
+    MACAddr mac_address;        /* as built */
+    uint8_t mac[ETH_ALEN];      /* as the driver sees it */
+    MacClient *client;          /* NULL while there is no driver */
+    uint64_t offered;           /* bits the properties let through */
+    unsigned n_pairs;           /* pairs that there are */
+    unsigned pairs;             /* that the driver uses, from the first */
+    NicRing rx[NIC_MAX_QUEUE_PAIRS];
+    NicRing tx[NIC_MAX_QUEUE_PAIRS];
+    VirtQueue *control_vq;
+    bool announcing;            /* VIRTIO_NET_S_ANNOUNCE is set */
+    uint64_t bad_requests;
+    bool direct;                /* DLPI: the direct channel is open */
+    NicControl *control;
+    NicOffload *offload;
+};
+
+static inline uint64_t nic_now(void)
+{
+    return sunder_fault_now_ns();
+}
+
+/* Whether the driver accepted VIRTIO_NET_F_@bit (or another feature). */
+static inline bool nic_function_has(const NicFunction *f, unsigned bit)
+{
+    return virtio_vdev_has_feature(&f->parent_obj, bit);
+}
+
+/* DRIVER_OK, the machine runs, and nothing is broken. */
+bool nic_function_is_running(const NicFunction *f);
+
+/* --- nic-card.c -------------------------------------------------------- */
+
+/* Ports, groups and what they need, before there is a PCI function. */
+bool nic_card_realize(NicCard *card, Error **errp);
+void nic_card_unrealize(NicCard *card);
+
+/* The card of that id, or NULL. */
+NicCard *nic_card_find(const char *id);
+
+/*
+ * Whatever received packets calls this in the end: one interrupt for each
+ * ring that got some, unless it is held off.
+ */
+void nic_card_announce(NicCard *card);
+
+/* --- nic-port.c -------------------------------------------------------- */
+
+bool nic_port_realize(NicPort *port, Error **errp);
+void nic_port_unrealize(NicPort *port);
+
+/* A burst goes to the MAC service, and interrupts to drivers. */
+void nic_port_deliver(NicPort *port, NicPacket *packets, unsigned n);
+
+/* To the netdev or backend, from the front.  Returns how many it took. */
+unsigned nic_port_send(NicPort *port, NicPacket *packets, unsigned n);
+
+/* A fault: the link is up when this and set_link agree that it is. */
+void nic_port_set_link(NicPort *port, bool up);
+
+/* What is staged goes to the MAC service now. */
+void nic_port_flush(NicPort *port);
+
+/* Looks again at who has room, and pauses or resumes the backend. */
+void nic_port_update_pause(NicPort *port);
+
+/* --- nic-aggregation.c ------------------------------------------------- */
+
+/* For a group of several ports: group->aggregation, mac and timer. */
+bool nic_group_realize(NicCard *card, NicGroup *group, Error **errp);
+void nic_group_unrealize(NicGroup *group);
+
+/* --- nic-function.c ---------------------------------------------------- */
+
+/* Packets that it would take, at the least; UINT_MAX while it drops. */
+unsigned nic_function_room(NicFunction *f);
+
+/* The filter that control commands left behind goes to the MAC service. */
+void nic_function_set_filter(NicFunction *f, const MacFilter *filter);
+
+/* The driver uses the first @pairs of its pairs of queues. */
+void nic_function_set_pairs(NicFunction *f, unsigned pairs);
+
+/* Link, address or announcement changed: an interrupt for that. */
+void nic_function_config_changed(NicFunction *f);
+
+/* The driver did what cannot be: NEEDS_RESET, as virtio_error(). */
+void nic_function_break(NicFunction *f, const char *format, ...)
+    G_GNUC_PRINTF(2, 3);
+
+/* --- nic-ring.c -------------------------------------------------------- */
+
+/* Interrupts now, unless the driver wants none, and forgets the hold-off. */
+void nic_ring_interrupt(NicRing *ring);
+
+/* Of every ring of a kind, or of one: VIRTIO_NET_CTRL_NOTF_COAL. */
+void nic_ring_set_holdoff(NicRing *ring, uint32_t packets, uint32_t us);
+
+/* DLPI POLL: interrupts off, or on again with what is pending. */
+void nic_ring_set_polled(NicRing *ring, bool polled);
+
+/* --- nic-receive.c ----------------------------------------------------- */
+
+/* MacClientOps of a function. */
+extern const MacClientOps nic_function_client_ops;
+
+/* The driver has put buffers into a ring. */
+void nic_receive_refilled(VirtIODevice *vdev, VirtQueue *vq);
+
+/* --- nic-transmit.c ---------------------------------------------------- */
+
+/* Doorbell of a transmit ring; from virtio or the direct channel. */
+void nic_transmit_doorbell(NicRing *ring);
+
+/* --- nic-control.c, by what the driver says ---------------------------- */
+
+bool nic_control_realize(NicFunction *f, Error **errp);
+void nic_control_unrealize(NicFunction *f);
+/* The driver is gone: filters and all else as built. */
+void nic_control_reset(NicFunction *f);
+/* Handler of the control queue. */
+void nic_control_handle(VirtIODevice *vdev, VirtQueue *vq);
+/* Feature bits that it serves. */
+uint64_t nic_control_features(const NicFunction *f);
+/* What the MAC service is to filter by; valid until the next command. */
+const MacFilter *nic_control_filter(NicFunction *f);
+/*
+ * The pair of queues of a packet for the driver, below f->pairs.  Fills in
+ * hash_value and hash_report if there is a place for them (else NULL).
+ */
+unsigned nic_control_steer(NicFunction *f, const NicPacket *packet,
+                           struct virtio_net_hdr_v1_hash *header);
+/* A packet of the driver was sent from @pair: where its flow's go. */
+void nic_control_learn(NicFunction *f, const NicPacket *packet,
+                       unsigned pair);
+/* Guest announcement after a migration. */
+void nic_control_announce(NicFunction *f);
+
+/* --- nic-offload.c: checksums and segments ----------------------------- */
+
+bool nic_offload_realize(NicFunction *f, Error **errp);
+void nic_offload_unrealize(NicFunction *f);
+/* Feature bits, for the wires that there are. */
+uint64_t nic_offload_features(const NicFunction *f);
+/*
+ * The driver accepted features, or changed those of receiving, or is gone:
+ * netdevs are told (qemu_set_offload).
+ */
+void nic_offload_changed(NicFunction *f);
+/*
+ * A packet of the driver: whether a port can have it as it is.  If not,
+ * nic_offload_cut() makes frames of it that the ring owns (ring->frames,
+ * n_frames); 0: its header cannot be, it is dropped.
+ */
+bool nic_offload_passes(NicFunction *f, const NicPacket *packet);
+void nic_offload_cut(NicRing *ring, const NicPacket *packet);
+/*
+ * A packet for the driver: *@header as the driver accepts it, and the
+ * packet itself, or another in its place that lives until the next call;
+ * NULL to drop it.
+ */
+const NicPacket *nic_offload_receive(NicFunction *f, const NicPacket *packet,
+                                     struct virtio_net_hdr *header);
+/*
+ * Neighbours for one ring that may be one bigger packet become one.
+ * Returns how many are left in @packets.
+ */
+unsigned nic_offload_merge(NicRing *ring, NicPacket *packets, unsigned n);
+
+/* --- nic-dlpi.c -------------------------------------------------------- */
+
+/* The mailbox in BAR 2 of function 0, a stream for each function. */
+bool nic_dlpi_realize(NicCard *card, Error **errp);
+void nic_dlpi_unrealize(NicCard *card);
+/* Status of a function, as the driver set it; 0: reset. */
+void nic_dlpi_status(NicFunction *f, uint8_t status);
+/* Its link or its offered features have changed. */
+void nic_dlpi_link_changed(NicFunction *f);
+void nic_dlpi_renegotiate(NicFunction *f);
+
+/* --- nic-fault.c ------------------------------------------------------- */
+
+/* Points of all ports and rings, and what they hold back. */
+bool nic_fault_realize(NicCard *card, Error **errp);
+void nic_fault_unrealize(NicCard *card);
+/* A burst from a wire; what is left goes to nic_port_deliver(). */
+void nic_fault_receive(NicPort *port, NicPacket *packets, unsigned n);
+/* Packets for a wire; what is left goes to nic_port_send(). */
+unsigned nic_fault_transmit(NicPort *port, NicPacket *packets, unsigned n);
+bool nic_fault_loses_interrupt(NicRing *ring);
+bool nic_fault_spoils_descriptor(NicRing *ring);
+
+/* --- nic-vmstate.c ----------------------------------------------------- */
+
+extern const VMStateDescription vmstate_sunder_nic;             /* card */
+extern const VMStateDescription vmstate_sunder_nic_function;
 
 #endif
