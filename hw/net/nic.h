@@ -143,46 +143,6 @@ struct NicGroup {
     QEMUTimer *timer;           /* nic-aggregation.c */
 };
 
-struct NicCard {
-    VirtIOPCIProxy parent_obj;
-    NicFunction *functions[NIC_MAX_FUNCTIONS];  /* the first is in here */
-    unsigned n_functions;
-    char *id;                   /* of the user, or one made up */
-    QLIST_ENTRY(NicCard) next;  /* of nic_cards */
-
-    /* properties */
-    char **port_ids;            /* NULL at the end */
-    char *layout;
-    MACAddr mac_address;        /* of function 0; N has N more */
-    SunderNicPolicy policy;
-    bool adaptive;
-    double threshold;
-    uint32_t interval_ms;
-    SunderNicLacp lacp;
-    bool lacp_fast;
-    bool markers;
-    uint32_t speed_mbps;
-    bool full_duplex;
-    uint32_t queue_pairs;
-    uint32_t rx_threshold;      /* packets */
-    uint32_t rx_holdoff_us;
-    bool pause;
-    uint32_t rx_queue_size;
-    uint32_t tx_queue_size;
-
-    MacService *service;
-    NicPort ports[NIC_MAX_PORTS];
-    unsigned n_ports;
-    NicGroup groups[NIC_MAX_FUNCTIONS];
-    unsigned n_groups;
-    NicRing *touched;           /* receive rings to announce */
-    NicDlpi *dlpi;              /* the mailbox; nic-dlpi.c */
-};
-
-typedef QLIST_HEAD(NicCardList, NicCard) NicCardList;
-/* All cards that are realized, in no order. */
-extern NicCardList nic_cards;
-
 /* What a ring did. */
 typedef struct NicRingStats {
     uint64_t packets;
@@ -252,6 +212,47 @@ struct NicFunction {
     NicControl *control;
     NicOffload *offload;
 };
+
+struct NicCard {
+    VirtIOPCIProxy parent_obj;
+    NicFunction function0;
+    NicFunction *functions[NIC_MAX_FUNCTIONS];  /* NULL: plugged off */
+    unsigned n_functions;
+    char *id;                   /* of the user, or one made up */
+    QLIST_ENTRY(NicCard) next;  /* of nic_cards */
+
+    /* properties */
+    char **port_ids;            /* NULL at the end */
+    char *layout;
+    MACAddr mac_address;        /* of function 0; N has N more */
+    SunderNicPolicy policy;
+    bool adaptive;
+    double threshold;
+    uint32_t interval_ms;
+    SunderNicLacp lacp;
+    bool lacp_fast;
+    bool markers;
+    uint32_t speed_mbps;
+    bool full_duplex;
+    uint32_t queue_pairs;
+    uint32_t rx_threshold;      /* packets */
+    uint32_t rx_holdoff_us;
+    bool pause;
+    uint32_t rx_queue_size;
+    uint32_t tx_queue_size;
+
+    MacService *service;
+    NicPort ports[NIC_MAX_PORTS];
+    unsigned n_ports;
+    NicGroup groups[NIC_MAX_FUNCTIONS];
+    unsigned n_groups;
+    NicRing *touched;           /* receive rings to announce */
+    NicDlpi *dlpi;              /* the mailbox; nic-dlpi.c */
+};
+
+typedef QLIST_HEAD(NicCardList, NicCard) NicCardList;
+/* All cards that are realized, in no order. */
+extern NicCardList nic_cards;
 
 static inline uint64_t nic_now(void)
 {
