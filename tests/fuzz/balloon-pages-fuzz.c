@@ -9,6 +9,7 @@
 
 #include "target-models/balloon/balloon.h"
 #include "target-models/sweep/sweep.h"
+#include "tests/fuzz/input.h"
 
 /* Pages that the array knows: four super pages at the end of all numbers. */
 #define N_PAGES (4 * BALLOON_SUPER_PAGE)
@@ -18,8 +19,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 typedef struct Run {
-    const uint8_t *at;
-    size_t left;
+    FuzzInput program;
     BalloonPages *pages;
     bool in[N_PAGES];
     bool held[N_PAGES];
@@ -27,20 +27,11 @@ typedef struct Run {
     uint64_t last_end;          /* of the run offered before */
 } Run;
 
-static uint8_t next8(Run *r)
-{
-    if (r->left == 0) {
-        return 0;
-    }
-    r->left--;
-    return *r->at++;
-}
-
 static uint32_t next_page(Run *r)
 {
-    uint32_t page = next8(r);
+    uint32_t page = next8(&r->program);
 
-    return (page | (uint32_t)next8(r) << 8) % N_PAGES;
+    return (page | (uint32_t)next8(&r->program) << 8) % N_PAGES;
 }
 
 static void expect_counts(Run *r)
@@ -79,11 +70,11 @@ static void request(Run *r, bool add)
 {
     uint32_t pfns[MAX_PFNS];
     SweepPfnRun runs[MAX_PFNS];
-    unsigned n = next8(r) % MAX_PFNS, n_runs, n_pages = 0, duplicates;
+    unsigned n = next8(&r->program) % MAX_PFNS, n_runs, n_pages = 0, duplicates;
     uint32_t first = next_page(r);
 
     for (unsigned i = 0; i < n; i++) {
-        pfns[i] = BASE + (first + next8(r)) % N_PAGES;
+        pfns[i] = BASE + (first + next8(&r->program)) % N_PAGES;
     }
     n_runs = sweep_pfns_coalesce(pfns, n, runs, &duplicates);
     for (unsigned i = 0; i < n_runs; i++) {
@@ -99,7 +90,7 @@ static void request(Run *r, bool add)
 static void add_range(Run *r, bool add)
 {
     uint32_t first = next_page(r);
-    uint32_t count = next8(r) * 8u + 1;
+    uint32_t count = next8(&r->program) * 8u + 1;
 
     count = MIN(count, N_PAGES - first);
     apply(r, (SweepPfnRun){ BASE + first, count }, add);
@@ -108,7 +99,7 @@ static void add_range(Run *r, bool add)
 static bool offered(BalloonRun run, void *opaque)
 {
     Run *r = opaque;
-    bool taken = next8(r) % 4;
+    bool taken = next8(&r->program) % 4;
     bool any_held = false;
 
     g_assert_cmpuint(run.count, >, 0);
@@ -126,7 +117,7 @@ static bool offered(BalloonRun run, void *opaque)
 
 static void give(Run *r)
 {
-    r->what = next8(r) % 3;
+    r->what = next8(&r->program) % 3;
     r->last_end = 0;
     balloon_pages_give(r->pages, r->what, offered, r);
 }
@@ -135,8 +126,8 @@ static void give(Run *r)
 static void move(Run *r)
 {
     g_autoptr(GByteArray) bytes = balloon_pages_save(r->pages);
-    unsigned where = next8(r);
-    uint8_t change = next8(r);
+    unsigned where = next8(&r->program);
+    uint8_t change = next8(&r->program);
 
     g_assert_cmpuint(bytes->len, <=,
                      BALLOON_STATE_MAX(balloon_pages_count(r->pages)));
@@ -168,7 +159,7 @@ static void load_input(const uint8_t *data, size_t size)
 
 static void step(Run *r)
 {
-    uint8_t what = next8(r);
+    uint8_t what = next8(&r->program);
 
     switch (what % 8) {
     case 0:
@@ -196,10 +187,10 @@ static void step(Run *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    Run run = { .at = data, .left = size, .pages = balloon_pages_new() };
+    Run run = { .program = { data, size }, .pages = balloon_pages_new() };
 
     load_input(data, size);
-    while (run.left) {
+    while (run.program.left) {
         step(&run);
     }
     balloon_pages_free(run.pages);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "target-models/fault/fault.h"
+#include "tests/fuzz/input.h"
 
 #define LENGTH 8
 
@@ -29,10 +30,8 @@ static const FaultOutcome outcomes[] = {
     { NULL }
 };
 
-/* A cursor over the input: zeroes after its end. */
 typedef struct Run {
-    const uint8_t *at;
-    size_t left;
+    FuzzInput program;
     FaultEngine *engine;
     FaultPoint *point;
     uint64_t now_ns;
@@ -40,26 +39,17 @@ typedef struct Run {
     bool chancy;                /* turns may have shifted by chance */
 } Run;
 
-static uint8_t next8(Run *run)
-{
-    if (run->left == 0) {
-        return 0;
-    }
-    run->left--;
-    return *run->at++;
-}
-
 /* Mostly small; sometimes near the end of the range. */
 static uint64_t next_number(Run *run)
 {
-    uint8_t value = next8(run);
+    uint8_t value = next8(&run->program);
 
     return value < 0xf0 ? value % 8 : UINT64_MAX - (value & 0xf);
 }
 
 static void add_rule(Run *run)
 {
-    uint8_t what = next8(run), given = next8(run);
+    uint8_t what = next8(&run->program), given = next8(&run->program);
     FaultRuleSpec spec;
 
     fault_rule_spec_init(&spec);
@@ -74,7 +64,7 @@ static void add_rule(Run *run)
     spec.has_at = given & 32;
     spec.at_ns = spec.has_at ? next_number(run) * 4 : 0;
     spec.has_probability = given & 64;
-    spec.probability = spec.has_probability ? next8(run) / 200.0 : 0;
+    spec.probability = spec.has_probability ? next8(&run->program) / 200.0 : 0;
     spec.has_value = given & 128;
     if (fault_engine_add_rule(run->engine, &spec, NULL)) {
         run->chancy |= spec.has_probability;
@@ -122,7 +112,7 @@ static unsigned answers_whose_turn_it_was(const Before *before)
 
 static void make_access(Run *run)
 {
-    uint8_t what = next8(run);
+    uint8_t what = next8(&run->program);
     FaultAccess access = { what % 3, what / 4 % LENGTH, 1, run->now_ns };
     FaultFiring firings[FAULT_MAX_FIRINGS];
     Before before;
@@ -145,14 +135,14 @@ static void make_access(Run *run)
 
 static void remove_rule(Run *run)
 {
-    g_autofree char *id = g_strdup_printf("fault%u", next8(run) % 16);
+    g_autofree char *id = g_strdup_printf("fault%u", next8(&run->program) % 16);
 
     fault_engine_remove_rule(run->engine, id, NULL);
 }
 
 static void fire_action(Run *run)
 {
-    g_autofree char *id = g_strdup_printf("fault%u", next8(run) % 16);
+    g_autofree char *id = g_strdup_printf("fault%u", next8(&run->program) % 16);
     FaultRule *rule = fault_engine_find_rule(run->engine, id);
     FaultFiring firing;
 
@@ -190,7 +180,7 @@ static void save_and_load(Run *run, bool away)
 
 static void step(Run *run)
 {
-    switch (next8(run) % 16) {
+    switch (next8(&run->program) % 16) {
     case 0:
     case 1:
     case 2:
@@ -203,10 +193,10 @@ static void step(Run *run)
         fire_action(run);
         break;
     case 6:
-        save_and_load(run, next8(run) % 2);
+        save_and_load(run, next8(&run->program) % 2);
         break;
     case 7:
-        run->now_ns += next8(run);
+        run->now_ns += next8(&run->program);
         break;
     default:
         make_access(run);
@@ -216,11 +206,11 @@ static void step(Run *run)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    Run run = { .at = data, .left = size };
+    Run run = { .program = { data, size } };
 
     run.engine = fault_engine_new(size);
     add_point(&run);
-    while (run.left) {
+    while (run.program.left) {
         step(&run);
     }
     fault_engine_remove_point(run.engine, run.point);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "target-models/net/lacp.h"
+#include "tests/fuzz/input.h"
 
 #define N_PORTS     4
 #define STEP_NS     (LACP_SECOND / 64)
@@ -15,40 +16,28 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 typedef struct Run {
-    const uint8_t *at;
-    size_t left;
+    FuzzInput program;
     LacpSystem *system;
     LacpPort *port[N_PORTS];
     uint64_t now_ns;
 } Run;
 
-static uint8_t next8(Run *run)
-{
-    if (run->left == 0) {
-        return 0;
-    }
-    run->left--;
-    return *run->at++;
-}
-
 /* Bytes of the input as they are. */
 static void raw_frame(Run *run, unsigned i)
 {
-    size_t wanted = next8(run);
-    size_t size = MIN(wanted, run->left);
-    g_autofree uint8_t *frame = g_memdup2(run->at, size);
+    size_t size = next8(&run->program);
+    const uint8_t *bytes = next_bytes(&run->program, &size);
+    g_autofree uint8_t *frame = g_memdup2(bytes, size);
 
-    run->at += size;
-    run->left -= size;
     lacp_port_receive(run->port[i], frame, size, run->now_ns);
 }
 
 static void take_info(Run *run, LacpInfo *info)
 {
-    info->system = next8(run) % 4;
-    info->key = next8(run) % 4;
-    info->port = next8(run) % 8;
-    info->state = next8(run);
+    info->system = next8(&run->program) % 4;
+    info->key = next8(&run->program) % 4;
+    info->port = next8(&run->program) % 8;
+    info->state = next8(&run->program);
 }
 
 /* A LACPDU that is well formed and says anything. */
@@ -61,7 +50,7 @@ static void good_frame(Run *run, unsigned i)
     lacp_port_status(run->port[i], &status);
     take_info(run, &pdu.actor);
     pdu.partner = status.actor;
-    if (next8(run) & 1) {
+    if (next8(&run->program) & 1) {
         take_info(run, &pdu.partner);
     }
     lacp_pdu_encode(&pdu, 1, frame);
@@ -71,30 +60,30 @@ static void good_frame(Run *run, unsigned i)
 
 static void marker(Run *run, unsigned i)
 {
-    LacpMarker m = { next8(run) & 1, next8(run) % 8, next8(run) % 4,
-                     next8(run) % 4 };
+    FuzzInput *p = &run->program;
+    LacpMarker m = { next8(p) & 1, next8(p) % 8, next8(p) % 4, next8(p) % 4 };
     uint8_t frame[LACP_FRAME];
 
     lacp_marker_encode(&m, 1, frame);
     lacp_port_receive(run->port[i], frame, LACP_FRAME, run->now_ns);
-    if (next8(run) & 1) {
+    if (next8(&run->program) & 1) {
         lacp_port_send_marker(run->port[i]);
     }
 }
 
 static void set_link(Run *run, unsigned i)
 {
-    lacp_port_set_enabled(run->port[i], next8(run) & 1, run->now_ns);
+    lacp_port_set_enabled(run->port[i], next8(&run->program) & 1, run->now_ns);
 }
 
 static void set_key(Run *run, unsigned i)
 {
-    lacp_port_set_key(run->port[i], next8(run) % 4, run->now_ns);
+    lacp_port_set_key(run->port[i], next8(&run->program) % 4, run->now_ns);
 }
 
 static void set_mode(Run *run, unsigned i)
 {
-    uint8_t bits = next8(run);
+    uint8_t bits = next8(&run->program);
 
     lacp_system_set_mode(run->system, bits & 1, bits & 2, run->now_ns);
 }
@@ -108,18 +97,16 @@ static void replace(Run *run, unsigned i)
 
 static void wait(Run *run, unsigned i)
 {
-    run->now_ns += next8(run) * STEP_NS;
+    run->now_ns += next8(&run->program) * STEP_NS;
     lacp_system_run(run->system, run->now_ns);
 }
 
 static void load_made_up(Run *run, unsigned i)
 {
-    size_t wanted = next8(run) * 4u;
-    size_t size = MIN(wanted, run->left);
+    size_t size = next8(&run->program) * 4u;
+    const uint8_t *bytes = next_bytes(&run->program, &size);
 
-    lacp_system_load(run->system, run->at, size, run->now_ns, NULL);
-    run->at += size;
-    run->left -= size;
+    lacp_system_load(run->system, bytes, size, run->now_ns, NULL);
 }
 
 static void check_same(const GByteArray *a, const GByteArray *b)
@@ -134,10 +121,10 @@ static void load_damaged(Run *run, unsigned i)
                                                     run->now_ns);
     g_autoptr(GByteArray) state = lacp_system_save(run->system, run->now_ns);
     g_autoptr(GByteArray) after = NULL;
-    unsigned where = next8(run) | i << 8;
+    unsigned where = next8(&run->program) | i << 8;
     bool loaded;
 
-    state->data[where % state->len] ^= next8(run);
+    state->data[where % state->len] ^= next8(&run->program);
     loaded = lacp_system_load(run->system, state->data, state->len,
                               run->now_ns, NULL);
     after = lacp_system_save(run->system, run->now_ns);
@@ -175,16 +162,16 @@ static void check(Run *run)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     LacpConfig config = { 1, 9, 1, true, true, size & 1, 0 };
-    Run run = { data, size, lacp_system_new(&config), { NULL }, 1000 };
+    Run run = { .program = { data, size }, lacp_system_new(&config), { NULL }, 1000 };
 
     for (unsigned i = 0; i < N_PORTS; i++) {
         run.port[i] = lacp_port_add(run.system, i + 1, 1, 1, NULL);
         lacp_port_set_enabled(run.port[i], true, run.now_ns);
     }
-    while (run.left) {
-        unsigned operation = next8(&run) % G_N_ELEMENTS(operations);
+    while (run.program.left) {
+        unsigned operation = next8(&run.program) % G_N_ELEMENTS(operations);
 
-        operations[operation](&run, next8(&run) % N_PORTS);
+        operations[operation](&run, next8(&run.program) % N_PORTS);
         check(&run);
     }
     lacp_system_free(run.system);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "target-models/paging/paging.h"
+#include "tests/fuzz/input.h"
 
 #define PAGE            4096u
 #define N_PAGES         6
@@ -22,14 +23,8 @@ typedef struct Memory {
     uint64_t words[N_PAGES * PAGE / 8];
 } Memory;
 
-/* A cursor over the input: zeroes after its end. */
-typedef struct Program {
-    const uint8_t *at;
-    size_t left;
-} Program;
-
 typedef struct Run {
-    Program program;
+    FuzzInput program;
     Memory memory;
     PagingTable *table;
     PagingDevice *devices[N_DEVICES];
@@ -37,25 +32,6 @@ typedef struct Run {
     bool has_context[N_DEVICES];
     uint64_t now_ns;
 } Run;
-
-static uint8_t next8(Program *p)
-{
-    if (p->left == 0) {
-        return 0;
-    }
-    p->left--;
-    return *p->at++;
-}
-
-static uint64_t next64(Program *p)
-{
-    uint64_t value = 0;
-
-    for (unsigned i = 0; i < 8; i++) {
-        value |= (uint64_t)next8(p) << (i * 8);
-    }
-    return value;
-}
 
 static const void *memory_page(void *opaque, uint64_t address)
 {
@@ -66,7 +42,7 @@ static const void *memory_page(void *opaque, uint64_t address)
 }
 
 /* Few pages, so that chance meets one twice; now and then any address. */
-static uint64_t next_iova(Program *p)
+static uint64_t next_iova(FuzzInput *p)
 {
     uint8_t how = next8(p);
 
@@ -300,7 +276,7 @@ static void start(Run *run, const uint8_t *data, size_t size)
     if (tables) {
         memcpy(run->memory.words, data, tables);
     }
-    run->program = (Program) { data + tables, size - tables };
+    run->program = (FuzzInput) { data + tables, size - tables };
     run->table = paging_table_new(&memory, &unit);
     for (unsigned i = 0; i < N_DEVICES; i++) {
         run->devices[i] = paging_device_new(run->table);

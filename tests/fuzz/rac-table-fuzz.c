@@ -11,6 +11,7 @@
 
 #include "target-models/rac/rac.h"
 #include "target-models/rac/tlp.h"
+#include "tests/fuzz/input.h"
 
 #define N_NAMES     6
 
@@ -21,37 +22,12 @@ static const char *const names[N_NAMES] = {
     "rac0/nic1/bar0", "ram",
 };
 
-/* A cursor over the input: zeroes after its end. */
-typedef struct Program {
-    const uint8_t *at;
-    size_t left;
-} Program;
-
 typedef struct Run {
-    Program program;
+    FuzzInput program;
     RacTable *table;
     RacEntry *entries[N_NAMES];
     uint64_t now_ns;
 } Run;
-
-static uint8_t next8(Program *p)
-{
-    if (p->left == 0) {
-        return 0;
-    }
-    p->left--;
-    return *p->at++;
-}
-
-static uint64_t next64(Program *p)
-{
-    uint64_t value = 0;
-
-    for (unsigned i = 0; i < 8; i++) {
-        value |= (uint64_t)next8(p) << (i * 8);
-    }
-    return value;
-}
 
 static void add_entry(Run *run, unsigned i)
 {
@@ -181,14 +157,12 @@ static void set_policy(Run *run, unsigned i)
 /* Loads bytes of the input. */
 static void load_made_up(Run *run, unsigned i)
 {
-    size_t wanted = next8(&run->program) | i << 8;
-    size_t size = MIN(wanted, run->program.left);
+    size_t size = next8(&run->program) | i << 8;
+    const uint8_t *bytes = next_bytes(&run->program, &size);
     g_autoptr(GError) error = NULL;
 
-    g_assert(rac_table_load(run->table, run->program.at, size, &error) ==
+    g_assert(rac_table_load(run->table, bytes, size, &error) ==
              (error == NULL));
-    run->program.at += size;
-    run->program.left -= size;
 }
 
 /* Damages one byte of a true state and cuts some off its end. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "target-models/sweep/sweep.h"
+#include "tests/fuzz/input.h"
 
 #define PAGE    4096u
 #define REGIONS 3
@@ -17,14 +18,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A cursor over the input: zeroes after its end. */
-typedef struct Program {
-    const uint8_t *at;
-    size_t left;
-} Program;
-
 typedef struct Run {
-    Program program;
+    FuzzInput program;
     SweepPlan *plan;
     SweepMap *map;
     uint64_t pages[REGIONS];    /* of each region */
@@ -32,25 +27,6 @@ typedef struct Run {
     uint64_t taken;
     uint64_t sweep;
 } Run;
-
-static uint8_t next8(Program *p)
-{
-    if (p->left == 0) {
-        return 0;
-    }
-    p->left--;
-    return *p->at++;
-}
-
-static uint64_t next64(Program *p)
-{
-    uint64_t value = 0;
-
-    for (unsigned i = 0; i < 8; i++) {
-        value = value << 8 | next8(p);
-    }
-    return value;
-}
 
 static bool look(void *opaque, uint32_t region, uint64_t offset,
                  unsigned pages, uint64_t *matching)
@@ -185,7 +161,7 @@ static void coalesce(Run *run)
 
 static void step(Run *run)
 {
-    Program *p = &run->program;
+    FuzzInput *p = &run->program;
 
     switch (next8(p) % 8) {
     case 0:
