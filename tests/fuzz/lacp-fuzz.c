@@ -162,7 +162,7 @@ static void check(Run *run)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     LacpConfig config = { 1, 9, 1, true, true, size & 1, 0 };
-    Run run = { .program = { data, size }, lacp_system_new(&config), { NULL }, 1000 };
+    Run run = { { data, size }, lacp_system_new(&config), { NULL }, 1000 };
 
     for (unsigned i = 0; i < N_PORTS; i++) {
         run.port[i] = lacp_port_add(run.system, i + 1, 1, 1, NULL);
