@@ -74,14 +74,20 @@ static uint32_t accept_buffer(SdtSlot *slot)
     return SDT_RESULT_OK;
 }
 
+/*
+ * Not into the buffer: the address may lead there, and QEMU copies what it
+ * reads with memcpy().
+ */
 static uint32_t do_read(SdtSlot *slot)
 {
     uint64_t iova = sdt_get64(slot->regs, SDT_IOVA);
+    uint32_t length = slot->regs[SDT_LENGTH / 4];
+    g_autofree uint8_t *data = g_malloc(length);
 
-    if (pci_dma_read(PCI_DEVICE(slot->tester), iova, buffer_at(slot),
-                     slot->regs[SDT_LENGTH / 4])) {
+    if (pci_dma_read(PCI_DEVICE(slot->tester), iova, data, length)) {
         return SDT_RESULT_REFUSED;
     }
+    memcpy(buffer_at(slot), data, length);
     return accept_buffer(slot);
 }
 

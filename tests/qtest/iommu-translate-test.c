@@ -91,6 +91,21 @@ static void test_across_pages(gconstpointer iommu)
     iommu_quit(m);
 }
 
+/* QEMU copies with memcpy(): source and destination must not be the same. */
+static void test_own_buffer(gconstpointer iommu)
+{
+    IommuMachine *m = iommu_start_mapped(iommu, " ");
+
+    map(m, IOVA, TESTER_BUFFER, ENTRY_RW);
+    qtest_writeq(m->qts, TESTER_BUFFER + 0x10, VALUE);
+    tester_prepare(m, 3, IOVA + 0x10, 0x800, 0);
+    g_assert_cmpuint(tester_command(m, 3, SDT_OP_READ), ==, SDT_RESULT_OK);
+    g_assert_cmphex(qtest_readq(m->qts, TESTER_BUFFER), ==, VALUE);
+    g_assert_cmpuint(tester_command(m, 3, SDT_OP_WRITE), ==, SDT_RESULT_OK);
+    g_assert_cmphex(qtest_readq(m->qts, TESTER_BUFFER + 0x10), ==, VALUE);
+    iommu_quit(m);
+}
+
 static void test_pass_through(gconstpointer iommu)
 {
     IommuMachine *m = iommu_start_mapped(iommu, " ");
@@ -299,6 +314,7 @@ static const struct {
     { "page-sizes", test_page_sizes },
     { "three-levels", test_three_levels },
     { "across-pages", test_across_pages },
+    { "own-buffer", test_own_buffer },
     { "pass-through", test_pass_through },
     { "off-and-on", test_off_and_on },
     { "permissions", test_permissions },
