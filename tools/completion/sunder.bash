@@ -3,7 +3,7 @@
 # snapshots, fault points) is asked of sunder itself.
 
 _sunder_verbs='run list status console log exec stop qmp fault rac iommu
-    balloon snap scenario completion version help'
+    balloon net snap scenario completion version help'
 
 # The first word of each line that a verb prints.
 _sunder_ask() {
@@ -84,6 +84,14 @@ _sunder_iommu_words() {
     esac
 }
 
+_sunder_net_words() {
+    case $(_sunder_position) in
+    0) _sunder_running ;;
+    1) printf 'policy\n' ;;
+    *) printf '%s\n' l2 l3 l4 l2l3 l2l4 l3l4 l2l3l4 round-robin buckets ;;
+    esac
+}
+
 _sunder_words() {
     case ${COMP_WORDS[1]} in
     run) _sunder_ask list --machines ;;
@@ -93,6 +101,7 @@ _sunder_words() {
     rac) _sunder_rac_words ;;
     iommu) _sunder_iommu_words ;;
     balloon) _sunder_balloon_words ;;
+    net) _sunder_net_words ;;
     scenario) [ "$(_sunder_position)" != 0 ] || printf 'run\n' ;;
     completion) printf 'bash\n' ;;
     esac
@@ -126,7 +135,7 @@ _sunder() {
         mapfile -t COMPREPLY < <(compgen -W 'count super-pages all' \
             -- "$word")
         return ;;
-    --bounce)
+    --bounce | --adaptive)
         mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$word")
         return ;;
     --kernel | --initrd | --junit)

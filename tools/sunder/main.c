@@ -25,6 +25,7 @@ const Verb verb_table[] = {
     { "rac", verb_rac, "see and set resource access controllers" },
     { "balloon", verb_balloon, "see and set the balloon, and sweep" },
     { "iommu", verb_iommu, "see and set the IOMMU" },
+    { "net", verb_net, "see and set network cards with many ports" },
     { "snap", verb_snap, "keep a machine's state, and start from it" },
     { "scenario", verb_scenario, "run fault scenarios" },
     { "completion", verb_completion, "print the shell's completion" },
