@@ -5,8 +5,8 @@
 
 every_verb_has_help() {
     local verb
-    for verb in run list status console log exec stop qmp rac iommu balloon \
-        scenario completion version 'fault add' 'fault list' 'fault remove' \
+    for verb in run list status console log exec stop qmp rac iommu net \
+        balloon scenario completion version 'fault add' 'fault list' 'fault remove' \
         'fault points' 'snap save' 'snap restore' 'snap list' \
         'snap remove' fault snap; do
         # shellcheck disable=SC2086
@@ -19,7 +19,7 @@ help_lists_every_verb() {
     local verb
     status 0 "$SUNDER" --help
     for verb in run list status console log exec stop qmp fault rac \
-        iommu balloon snap scenario completion version; do
+        iommu net balloon snap scenario completion version; do
         matches "^  $verb " "$said"
     done
 }
@@ -35,7 +35,7 @@ no_verb_is_wrong_usage() {
 
 missing_arguments_are_wrong_usage() {
     local verb
-    for verb in run status console log exec stop qmp rac iommu balloon \
+    for verb in run status console log exec stop qmp rac iommu net balloon \
         'fault add' 'fault list' 'fault remove' 'fault points' 'snap save' \
         'snap restore' 'snap remove' completion; do
         # shellcheck disable=SC2086
@@ -45,8 +45,8 @@ missing_arguments_are_wrong_usage() {
 
 unknown_options_are_wrong_usage() {
     local verb
-    for verb in run list status console log exec stop qmp rac iommu balloon \
-        'fault add' \
+    for verb in run list status console log exec stop qmp rac iommu net \
+        balloon 'fault add' \
         'snap list'; do
         # shellcheck disable=SC2086
         status 2 "$SUNDER" $verb --frobnicate
