@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "target-models/balloon/internal.h"
+#include "target-models/bytes.h"
 
 #define STATE_VERSION 1
 #define HEADER_BYTES  8
@@ -91,47 +92,23 @@ GArray *balloon_pages_runs(const BalloonPages *pages)
     return runs;
 }
 
-static void put32(GByteArray *bytes, uint32_t value)
-{
-    value = GUINT32_TO_LE(value);
-    g_byte_array_append(bytes, (const guint8 *)&value, sizeof(value));
-}
-
-static void put64(GByteArray *bytes, uint64_t value)
-{
-    value = GUINT64_TO_LE(value);
-    g_byte_array_append(bytes, (const guint8 *)&value, sizeof(value));
-}
-
 GByteArray *balloon_pages_save(const BalloonPages *pages)
 {
     g_autoptr(GArray) runs = balloon_pages_runs(pages);
     GByteArray *bytes = g_byte_array_new();
 
-    put32(bytes, STATE_VERSION);
-    put32(bytes, runs->len);
+    bytes_add32(bytes, STATE_VERSION);
+    bytes_add32(bytes, runs->len);
     for (unsigned i = 0; i < runs->len; i++) {
-        put64(bytes, g_array_index(runs, BalloonRun, i).first);
-        put64(bytes, g_array_index(runs, BalloonRun, i).count);
+        bytes_add64(bytes, g_array_index(runs, BalloonRun, i).first);
+        bytes_add64(bytes, g_array_index(runs, BalloonRun, i).count);
     }
     return bytes;
 }
 
-static uint32_t get32(const uint8_t *data)
-{
-    uint32_t value;
-
-    memcpy(&value, data, sizeof(value));
-    return GUINT32_FROM_LE(value);
-}
-
 static BalloonRun get_run(const uint8_t *data)
 {
-    uint64_t value[2];
-
-    memcpy(value, data, sizeof(value));
-    return (BalloonRun){ GUINT64_FROM_LE(value[0]),
-                         GUINT64_FROM_LE(value[1]) };
+    return (BalloonRun){ bytes_le64(data), bytes_le64(data + 8) };
 }
 
 static bool refuse(GError **error, const char *what, uint64_t value,
@@ -148,11 +125,11 @@ static bool check_header(const uint8_t *data, size_t size, GError **error)
     if (size < HEADER_BYTES) {
         return refuse(error, "its size", size, "at least 8 bytes");
     }
-    if (get32(data) != STATE_VERSION) {
-        return refuse(error, "its version", get32(data), "1");
+    if (bytes_le32(data) != STATE_VERSION) {
+        return refuse(error, "its version", bytes_le32(data), "1");
     }
     if ((size - HEADER_BYTES) % RUN_BYTES ||
-        (size - HEADER_BYTES) / RUN_BYTES != get32(data + 4)) {
+        (size - HEADER_BYTES) / RUN_BYTES != bytes_le32(data + 4)) {
         return refuse(error, "its size", size,
                       "16 bytes for each run that it announces");
     }
@@ -194,7 +171,7 @@ bool balloon_pages_load(BalloonPages *pages, const uint8_t *data, size_t size,
     if (!check_header(data, size, error)) {
         return false;
     }
-    n = get32(data + 4);
+    n = bytes_le32(data + 4);
     if (!check_runs(data, n, limit, error)) {
         return false;
     }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "internal.h"
+#include "target-models/bytes.h"
 
 #define STATE_MAGIC   "SFLT"
 #define STATE_VERSION 1
@@ -25,21 +26,11 @@ enum {
     FLAG_ALL         = (1 << 5) - 1,
 };
 
-static void put(GByteArray *state, uint64_t value, unsigned bytes)
-{
-    uint8_t buffer[8];
-
-    for (unsigned i = 0; i < bytes; i++) {
-        buffer[i] = value >> (8 * i);
-    }
-    g_byte_array_append(state, buffer, bytes);
-}
-
 static void put_name(GByteArray *state, const char *name)
 {
     size_t length = strlen(name);
 
-    put(state, length, 1);
+    bytes_add8(state, length);
     g_byte_array_append(state, (const uint8_t *)name, length);
 }
 
@@ -65,14 +56,14 @@ static void put_rule(GByteArray *state, const FaultRule *rule)
     put_name(state, spec->id);
     put_name(state, spec->point);
     put_name(state, spec->outcome);
-    put(state, (spec->has_at ? FLAG_AT : 0) |
-               (spec->has_probability ? FLAG_PROBABILITY : 0) |
-               (spec->has_seed ? FLAG_SEED : 0) |
-               (spec->has_value ? FLAG_VALUE : 0) |
-               (spec->has_duration ? FLAG_DURATION : 0), 1);
-    put(state, spec->operation, 1);
+    bytes_add8(state, (spec->has_at ? FLAG_AT : 0) |
+                      (spec->has_probability ? FLAG_PROBABILITY : 0) |
+                      (spec->has_seed ? FLAG_SEED : 0) |
+                      (spec->has_value ? FLAG_VALUE : 0) |
+                      (spec->has_duration ? FLAG_DURATION : 0));
+    bytes_add8(state, spec->operation);
     for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
-        put(state, numbers[i], 8);
+        bytes_add64(state, numbers[i]);
     }
 }
 
@@ -81,90 +72,59 @@ GByteArray *fault_engine_save(FaultEngine *engine)
     GByteArray *state = g_byte_array_new();
 
     g_byte_array_append(state, (const uint8_t *)STATE_MAGIC, 4);
-    put(state, STATE_VERSION, 4);
-    put(state, engine->seq, 8);
-    put(state, engine->added, 8);
-    put(state, engine->rules->len, 4);
+    bytes_add32(state, STATE_VERSION);
+    bytes_add64(state, engine->seq);
+    bytes_add64(state, engine->added);
+    bytes_add32(state, engine->rules->len);
     for (guint i = 0; i < engine->rules->len; i++) {
         put_rule(state, engine->rules->pdata[i]);
     }
     return state;
 }
 
-/* Bytes still to be read; @ok turns false at the first one too many. */
-typedef struct Reader {
-    const uint8_t *data;
-    size_t left;
-    bool ok;
-} Reader;
-
-static const uint8_t *take(Reader *reader, size_t bytes)
-{
-    const uint8_t *start = reader->data;
-
-    if (!reader->ok || bytes > reader->left) {
-        reader->ok = false;
-        return NULL;
-    }
-    reader->data += bytes;
-    reader->left -= bytes;
-    return start;
-}
-
-static uint64_t get(Reader *reader, unsigned bytes)
-{
-    const uint8_t *start = take(reader, bytes);
-    uint64_t value = 0;
-
-    for (unsigned i = 0; start && i < bytes; i++) {
-        value |= (uint64_t)start[i] << (8 * i);
-    }
-    return value;
-}
-
 /* A NUL inside would hide the rest of the name. */
-static char *get_name(Reader *reader)
+static char *get_name(BytesReader *reader)
 {
-    size_t length = get(reader, 1);
-    const uint8_t *start = take(reader, length);
+    size_t length = bytes_take8(reader);
+    const uint8_t *start = bytes_take(reader, length);
 
     if (start && memchr(start, 0, length)) {
-        reader->ok = false;
+        reader->is_short = true;
     }
     return g_strndup(start ? (const char *)start : "", start ? length : 0);
 }
 
-static void get_numbers(Reader *reader, FaultRuleSpec *spec,
+static void get_numbers(BytesReader *reader, FaultRuleSpec *spec,
                         FaultRule *counters)
 {
     uint64_t bits;
 
-    spec->after = get(reader, 8);
-    spec->every = get(reader, 8);
-    spec->count = get(reader, 8);
-    spec->at_ns = get(reader, 8);
-    bits = get(reader, 8);
+    spec->after = bytes_take64(reader);
+    spec->every = bytes_take64(reader);
+    spec->count = bytes_take64(reader);
+    spec->at_ns = bytes_take64(reader);
+    bits = bytes_take64(reader);
     memcpy(&spec->probability, &bits, sizeof(bits));
-    spec->seed = get(reader, 8);
-    spec->offset = get(reader, 8);
-    spec->length = get(reader, 8);
-    spec->value = get(reader, 8);
-    spec->duration_ns = get(reader, 8);
-    counters->matched = get(reader, 8);
-    counters->fired = get(reader, 8);
-    counters->random = get(reader, 8);
+    spec->seed = bytes_take64(reader);
+    spec->offset = bytes_take64(reader);
+    spec->length = bytes_take64(reader);
+    spec->value = bytes_take64(reader);
+    spec->duration_ns = bytes_take64(reader);
+    counters->matched = bytes_take64(reader);
+    counters->fired = bytes_take64(reader);
+    counters->random = bytes_take64(reader);
 }
 
-static bool get_flags(Reader *reader, FaultRuleSpec *spec)
+static bool get_flags(BytesReader *reader, FaultRuleSpec *spec)
 {
-    unsigned flags = get(reader, 1);
+    unsigned flags = bytes_take8(reader);
 
     spec->has_at = flags & FLAG_AT;
     spec->has_probability = flags & FLAG_PROBABILITY;
     spec->has_seed = flags & FLAG_SEED;
     spec->has_value = flags & FLAG_VALUE;
     spec->has_duration = flags & FLAG_DURATION;
-    spec->operation = get(reader, 1);
+    spec->operation = bytes_take8(reader);
     return !(flags & ~FLAG_ALL) && spec->has_seed == spec->has_probability;
 }
 
@@ -193,7 +153,7 @@ static bool counters_valid(const FaultRule *counters,
 }
 
 /* Reads rule number @index into @loaded, an engine without points. */
-static bool load_rule(FaultEngine *loaded, Reader *reader, uint32_t index,
+static bool load_rule(FaultEngine *loaded, BytesReader *reader, uint32_t index,
                       GError **error)
 {
     g_autofree char *id = get_name(reader);
@@ -206,7 +166,7 @@ static bool load_rule(FaultEngine *loaded, Reader *reader, uint32_t index,
     FaultRule *rule;
 
     get_numbers(reader, &spec, &counters);
-    if (!reader->ok) {
+    if (reader->is_short) {
         return bad_state(error, "rule %u: the state ends too early or has "
                          "a name with a NUL", index);
     }
@@ -235,19 +195,19 @@ static bool load_rule(FaultEngine *loaded, Reader *reader, uint32_t index,
     return true;
 }
 
-static bool load_all(FaultEngine *loaded, Reader *reader, GError **error)
+static bool load_all(FaultEngine *loaded, BytesReader *reader, GError **error)
 {
-    const uint8_t *magic = take(reader, 4);
+    const uint8_t *magic = bytes_take(reader, 4);
     uint32_t version, n_rules;
 
     if (!magic || memcmp(magic, STATE_MAGIC, 4)) {
         return bad_state(error, "they do not start with " STATE_MAGIC);
     }
-    version = get(reader, 4);
-    loaded->seq = get(reader, 8);
-    loaded->added = get(reader, 8);
-    n_rules = get(reader, 4);
-    if (!reader->ok) {
+    version = bytes_take32(reader);
+    loaded->seq = bytes_take64(reader);
+    loaded->added = bytes_take64(reader);
+    n_rules = bytes_take32(reader);
+    if (reader->is_short) {
         return bad_state(error, "the header is cut short");
     }
     if (version != STATE_VERSION) {
@@ -291,7 +251,7 @@ static void adopt(FaultEngine *engine, FaultEngine *loaded)
 bool fault_engine_load(FaultEngine *engine, const uint8_t *data, size_t size,
                        GError **error)
 {
-    Reader reader = { .data = data, .left = size, .ok = true };
+    BytesReader reader = { .at = data, .left = size };
     FaultEngine *loaded = fault_engine_new(0);
     bool ok = load_all(loaded, &reader, error);
 

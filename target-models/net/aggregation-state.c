@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#include "bytes.h"
+#include "target-models/bytes.h"
 
 #define STATE_MAGIC     0x47474153u     /* "SAGG" */
 #define STATE_VERSION   1u

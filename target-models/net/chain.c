@@ -2,7 +2,7 @@
 /* Chains: cutting and counting. */
 #include "chain.h"
 
-#include "bytes.h"
+#include "target-models/bytes.h"
 
 #define TYPE_OFFSET     12
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "bytes.h"
+#include "target-models/bytes.h"
 
 #define ACK_HEADER  12
 

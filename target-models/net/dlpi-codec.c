@@ -2,7 +2,7 @@
 /* DLPI: messages as bytes. */
 #include "dlpi-internal.h"
 
-#include "bytes.h"
+#include "target-models/bytes.h"
 
 #define CAPABILITY_HEADER   12      /* primitive, offset, length */
 #define SERVICE_CLDLS       2       /* connectionless */

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#include "bytes.h"
+#include "target-models/bytes.h"
 
 #define STATE_MAGIC     0x504c4453u     /* "SDLP" */
 #define STATE_VERSION   1u

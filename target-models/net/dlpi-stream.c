@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "bytes.h"
+#include "target-models/bytes.h"
 #include "frame.h"
 
 #define VERSION_2       2

@@ -2,7 +2,7 @@
 /* DLPI carried by the feature negotiation of virtio (VIRTIO 1.2, 5.1.3). */
 #include "dlpi.h"
 
-#include "bytes.h"
+#include "target-models/bytes.h"
 
 #define NET_F_CSUM          (UINT64_C(1) << 0)
 #define NET_F_HOST_TSO4     (UINT64_C(1) << 11)

@@ -7,7 +7,7 @@
  */
 #include "frame.h"
 
-#include "bytes.h"
+#include "target-models/bytes.h"
 
 #define IPV4_ADDRESSES  12      /* bytes to the source address */
 #define IPV6_ADDRESSES  8

@@ -2,7 +2,7 @@
 /* Ethernet frames: their headers. */
 #include "frame.h"
 
-#include "bytes.h"
+#include "target-models/bytes.h"
 
 /* Protocol numbers (IANA) that have something to hash, or lie before it. */
 #define PROTOCOL_HOP_BY_HOP     0

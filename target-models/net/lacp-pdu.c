@@ -2,7 +2,7 @@
 /* LACP: frames.  IEEE 802.1AX-2014, 6.4.2 (LACPDU) and 6.5.3 (Marker). */
 #include "lacp.h"
 
-#include "bytes.h"
+#include "target-models/bytes.h"
 #include "frame.h"
 
 #define SUBTYPE_LACP        1

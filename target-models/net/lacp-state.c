@@ -10,7 +10,7 @@
  */
 #include "lacp-internal.h"
 
-#include "bytes.h"
+#include "target-models/bytes.h"
 
 #define STATE_MAGIC     0x43414c53u     /* "SLAC" */
 #define STATE_VERSION   1u

@@ -36,7 +36,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bytes.h"
+#include "target-models/bytes.h"
 
 /* A sum of NIC_LAYER_* (frame.h), or one of the two above. */
 typedef enum NicPolicy {

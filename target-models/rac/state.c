@@ -14,48 +14,22 @@
 
 #include <string.h>
 
+#include "target-models/bytes.h"
+
 #define STATE_MAGIC     0x43415253u     /* "SRAC" */
 #define STATE_VERSION   1u
 #define RECORD_ADDRESS  (4 + 8 + 7 * 8)
 #define RECORD_FIXED    (RECORD_ADDRESS + 8 + 4)
 
-static void put32(GByteArray *out, uint32_t v)
-{
-    v = GUINT32_TO_LE(v);
-    g_byte_array_append(out, (uint8_t *)&v, sizeof(v));
-}
-
-static void put64(GByteArray *out, uint64_t v)
-{
-    v = GUINT64_TO_LE(v);
-    g_byte_array_append(out, (uint8_t *)&v, sizeof(v));
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    uint32_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return GUINT32_FROM_LE(v);
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-    uint64_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return GUINT64_FROM_LE(v);
-}
-
 static void put_counters(GByteArray *out, const RacCounters *c)
 {
-    put64(out, c->faults);
-    put64(out, c->timeouts);
-    put64(out, c->waited_ns);
-    put64(out, c->forwarded_reads);
-    put64(out, c->forwarded_writes);
-    put64(out, c->faked_reads);
-    put64(out, c->faked_writes);
+    bytes_add64(out, c->faults);
+    bytes_add64(out, c->timeouts);
+    bytes_add64(out, c->waited_ns);
+    bytes_add64(out, c->forwarded_reads);
+    bytes_add64(out, c->forwarded_writes);
+    bytes_add64(out, c->faked_reads);
+    bytes_add64(out, c->faked_writes);
 }
 
 static void put_record(GByteArray *out, const RacEntryPrivate *p)
@@ -63,14 +37,14 @@ static void put_record(GByteArray *out, const RacEntryPrivate *p)
     const RacEntry *e = &p->entry;
     uint8_t head[4] = { e->labelled, e->reason, e->fake, e->mapped };
 
-    put32(out, RECORD_FIXED + p->held_times * 8);
+    bytes_add32(out, RECORD_FIXED + p->held_times * 8);
     g_byte_array_append(out, head, sizeof(head));
-    put64(out, e->value);
+    bytes_add64(out, e->value);
     put_counters(out, &e->counters);
-    put64(out, e->mapped ? e->address : 0);
-    put32(out, p->held_times);
+    bytes_add64(out, e->mapped ? e->address : 0);
+    bytes_add32(out, p->held_times);
     for (uint32_t i = 0; i < p->held_times; i++) {
-        put64(out, rac_entry_fault_time(p, i));
+        bytes_add64(out, rac_entry_fault_time(p, i));
     }
 }
 
@@ -78,15 +52,15 @@ GByteArray *rac_table_save(RacTable *table)
 {
     GByteArray *out = g_byte_array_new();
 
-    put32(out, STATE_MAGIC);
-    put32(out, STATE_VERSION);
-    put32(out, g_tree_nnodes(table->by_name));
+    bytes_add32(out, STATE_MAGIC);
+    bytes_add32(out, STATE_VERSION);
+    bytes_add32(out, g_tree_nnodes(table->by_name));
     for (GTreeNode *n = g_tree_node_first(table->by_name); n;
          n = g_tree_node_next(n)) {
         const RacEntryPrivate *p = g_tree_node_value(n);
         size_t length = strlen(p->entry.resource);
 
-        put32(out, length);
+        bytes_add32(out, length);
         g_byte_array_append(out, (const uint8_t *)p->entry.resource, length);
         put_record(out, p);
     }
@@ -108,7 +82,7 @@ static bool check_record(const uint8_t *r, uint32_t length, GError **error)
     if (length < RECORD_FIXED) {
         return bad_state(error, "a record is too short");
     }
-    held = get32(r + RECORD_FIXED - 4);
+    held = bytes_le32(r + RECORD_FIXED - 4);
     if (held > RAC_MAX_LABEL_AFTER || length != RECORD_FIXED + held * 8) {
         return bad_state(error, "the number of fault times is wrong");
     }
@@ -121,37 +95,14 @@ static bool check_record(const uint8_t *r, uint32_t length, GError **error)
     return true;
 }
 
-/* A cursor that never passes the end. */
-typedef struct Reader {
-    const uint8_t *at;
-    size_t left;
-} Reader;
-
-static const uint8_t *take(Reader *r, size_t n)
-{
-    const uint8_t *p = r->at;
-
-    if (n > r->left) {
-        return NULL;
-    }
-    r->at += n;
-    r->left -= n;
-    return p;
-}
-
 /* A length and that many bytes. */
-static const uint8_t *take_block(Reader *r, uint32_t *length)
+static const uint8_t *take_block(BytesReader *r, uint32_t *length)
 {
-    const uint8_t *p = take(r, 4);
-
-    if (!p) {
-        return NULL;
-    }
-    *length = get32(p);
-    return take(r, *length);
+    *length = bytes_take32(r);
+    return bytes_take(r, *length);
 }
 
-static bool read_entry(Reader *r, GHashTable *states, GError **error)
+static bool read_entry(BytesReader *r, GHashTable *states, GError **error)
 {
     uint32_t name_length, length;
     const uint8_t *name = take_block(r, &name_length);
@@ -177,19 +128,19 @@ static bool read_entry(Reader *r, GHashTable *states, GError **error)
     return true;
 }
 
-static GHashTable *read_states(Reader *r, GError **error)
+static GHashTable *read_states(BytesReader *r, GError **error)
 {
     g_autoptr(GHashTable) states =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                               (GDestroyNotify)g_bytes_unref);
-    const uint8_t *head = take(r, 12);
+    const uint8_t *head = bytes_take(r, 12);
 
-    if (!head || get32(head) != STATE_MAGIC ||
-        get32(head + 4) != STATE_VERSION) {
+    if (!head || bytes_le32(head) != STATE_MAGIC ||
+        bytes_le32(head + 4) != STATE_VERSION) {
         bad_state(error, "its first bytes are not ours");
         return NULL;
     }
-    for (uint32_t n = get32(head + 8); n; n--) {
+    for (uint32_t n = bytes_le32(head + 8); n; n--) {
         if (!read_entry(r, states, error)) {
             return NULL;
         }
@@ -204,7 +155,7 @@ static GHashTable *read_states(Reader *r, GError **error)
 bool rac_table_load(RacTable *table, const uint8_t *data, size_t size,
                     GError **error)
 {
-    Reader reader = { .at = data, .left = size };
+    BytesReader reader = { .at = data, .left = size };
     g_autoptr(GHashTable) states = read_states(&reader, error);
     GHashTableIter iter;
     gpointer name, state;
@@ -229,20 +180,20 @@ bool rac_table_load(RacTable *table, const uint8_t *data, size_t size,
 
 static void restore_counters(RacCounters *c, const uint8_t *r)
 {
-    c->faults = get64(r);
-    c->timeouts = get64(r + 8);
-    c->waited_ns = get64(r + 16);
-    c->forwarded_reads = get64(r + 24);
-    c->forwarded_writes = get64(r + 32);
-    c->faked_reads = get64(r + 40);
-    c->faked_writes = get64(r + 48);
+    c->faults = bytes_le64(r);
+    c->timeouts = bytes_le64(r + 8);
+    c->waited_ns = bytes_le64(r + 16);
+    c->forwarded_reads = bytes_le64(r + 24);
+    c->forwarded_writes = bytes_le64(r + 32);
+    c->faked_reads = bytes_le64(r + 40);
+    c->faked_writes = bytes_le64(r + 48);
 }
 
 static void restore_address(RacTable *table, RacEntry *entry,
                             const uint8_t *r)
 {
     if (r[3]) {
-        rac_table_map(table, entry, get64(r + RECORD_ADDRESS));
+        rac_table_map(table, entry, bytes_le64(r + RECORD_ADDRESS));
     } else {
         rac_table_unmap(table, entry);
     }
@@ -251,17 +202,17 @@ static void restore_address(RacTable *table, RacEntry *entry,
 void rac_entry_restore(RacTable *table, RacEntryPrivate *p, GBytes *state)
 {
     const uint8_t *r = g_bytes_get_data(state, NULL);
-    uint32_t held = get32(r + RECORD_FIXED - 4);
+    uint32_t held = bytes_le32(r + RECORD_FIXED - 4);
 
     p->entry.labelled = r[0];
     p->entry.reason = r[1];
-    rac_entry_set_fake(&p->entry, r[2], get64(r + 4));
+    rac_entry_set_fake(&p->entry, r[2], bytes_le64(r + 4));
     restore_counters(&p->entry.counters, r + 12);
     restore_address(table, &p->entry, r);
     g_free(p->fault_times);
     p->fault_times = g_new(uint64_t, held);
     for (uint32_t i = 0; i < held; i++) {
-        p->fault_times[i] = get64(r + RECORD_FIXED + i * 8);
+        p->fault_times[i] = bytes_le64(r + RECORD_FIXED + i * 8);
     }
     p->n_times = p->held_times = held;
     p->next_time = 0;

@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include "target-models/net/bytes.h"
+#include "target-models/bytes.h"
 #include "target-models/net/dlpi.h"
 
 #define PPAS    3

@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "target-models/net/bytes.h"
+#include "target-models/bytes.h"
 
 FakeNic nic;
 DlpiStream *stream;

@@ -3,8 +3,8 @@
  * Numbers in memory of any alignment, in the order of the wire (big) or of
  * saved states (little); and a cursor over bytes of unknown origin.
  */
-#ifndef SUNDER_NET_BYTES_H
-#define SUNDER_NET_BYTES_H
+#ifndef SUNDER_BYTES_H
+#define SUNDER_BYTES_H
 
 #include <glib.h>
 #include <stdbool.h>
