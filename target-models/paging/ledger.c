@@ -78,6 +78,15 @@ void paging_ledger_drop(PagingDevice *device, Block *block, Slot *slot,
     paging_slot_drop(device, slot);
 }
 
+uint64_t paging_ledger_invalidations(PagingDevice *device)
+{
+    uint64_t used = load(&device->used_epoch);
+
+    /* The latest is found at the next use. */
+    return device->ledger_invalidations + load(&device->ledger_drops) +
+           (used && used < device_invalidated(device));
+}
+
 static void sweep_block(PagingDevice *device, Block *block)
 {
     uint64_t invalidated = device_invalidated(device);
@@ -97,12 +106,18 @@ static void sweep_block(PagingDevice *device, Block *block)
 static bool sweep_device(PagingDevice *device, unsigned *budget)
 {
     Hash *hash = atomic_load_explicit(&device->hash, memory_order_relaxed);
+    uint64_t invalidated = device_invalidated(device);
 
-    if (device->swept >= device_invalidated(device)) {
+    if (device->swept >= invalidated) {
         return false;
     }
     if (device->sweep_at == 0) {
-        device->sweep_target = device_invalidated(device);
+        device->sweep_target = invalidated;
+        if (load(&device->used_epoch) < device->swept) {
+            /* Nothing was used since the last sweep. */
+            device->swept = invalidated;
+            return false;
+        }
     }
     for (; device->sweep_at < 1u << hash->bits; device->sweep_at++) {
         Bucket *bucket = &hash->buckets[device->sweep_at];
@@ -208,7 +223,7 @@ void paging_device_counters(const PagingDevice *device,
         .faults = d->faults,
         .dropped = d->dropped,
         .ledger = {
-            .invalidations = d->ledger_invalidations,
+            .invalidations = paging_ledger_invalidations(d),
             .entries = load(&d->ledger_entries),
             .stale_entries = d->ledger_stale,
             .window_total_ns = d->ledger_total_ns,

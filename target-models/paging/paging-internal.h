@@ -90,14 +90,18 @@ struct PagingDevice {
     _Atomic bool has_context;
     PagingContext context;
     _Atomic unsigned domain;            /* context.domain, for readers */
-    /* Whether a translation was stamped since all were last dropped. */
-    _Atomic bool used;
+    /*
+     * From here on what is written.  The epoch of the latest stamp; 0: none
+     * since all were last dropped.  Set before the stamp.
+     */
+    _Alignas(64) _Atomic uint64_t used_epoch;
     uint64_t live;                      /* slots with an entry */
     uint64_t swept;                     /* epoch up to which it is swept */
     uint64_t sweep_target;              /* of the sweep under way */
     unsigned sweep_at;                  /* its next bucket */
     uint64_t misses, revalidated, stale, faults, dropped;
-    uint64_t ledger_invalidations;
+    uint64_t ledger_invalidations;      /* of pages */
+    _Atomic uint64_t ledger_drops;      /* of all, found at the next use */
     _Atomic uint64_t ledger_entries;
     uint64_t ledger_stale, ledger_total_ns, ledger_max_ns;
     Shard shards[PAGING_SHARDS];
@@ -114,6 +118,10 @@ typedef struct Postponed {
     uint64_t epoch;
 } Postponed;
 
+/*
+ * An invalidation of a domain or of everything touches the first two cache
+ * lines, the log's next entry and a domain's number, and nothing else.
+ */
 struct PagingTable {
     _Alignas(64) _Atomic uint64_t epoch;
     _Atomic uint64_t map_epoch;
@@ -121,6 +129,9 @@ struct PagingTable {
     uint64_t address_mask;              /* of an entry's address */
     _Atomic uint64_t *domain_epochs;    /* by domain */
     _Alignas(64) GMutex lock;
+    _Atomic bool needs_sweep;
+    bool has_postponed;
+    unsigned log_at;                    /* entries ever written */
     PagingMemory memory;
     PagingUnit unit;
     _Atomic int mode;
@@ -128,8 +139,6 @@ struct PagingTable {
     GPtrArray *devices;
     GArray *postponed;
     LogEntry log[LOG_SIZE];
-    unsigned log_at;                    /* entries ever written */
-    _Atomic bool needs_sweep;
 };
 
 static inline unsigned level_shift(unsigned level)
@@ -234,6 +243,28 @@ static inline uint64_t device_invalidated(const PagingDevice *device)
                load(&table->domain_epochs[domain]));
 }
 
+/*
+ * A translation of @device is about to be stamped with @epoch, when the
+ * latest invalidation of all was @invalidated.  Invalidations of all look at
+ * no device: that one dropped something of this one is found here.  Any
+ * thread.
+ */
+static inline void device_note_use(PagingDevice *device, uint64_t epoch,
+                                   uint64_t invalidated)
+{
+    uint64_t used = load(&device->used_epoch);
+
+    while (used < epoch) {
+        if (atomic_compare_exchange_weak(&device->used_epoch, &used, epoch)) {
+            if (used && used < invalidated) {
+                atomic_fetch_add_explicit(&device->ledger_drops, 1,
+                                          memory_order_relaxed);
+            }
+            return;
+        }
+    }
+}
+
 bool paging_entry_is_leaf(uint64_t entry, unsigned level);
 /* Returns: what an access of kind @access through @entry meets. */
 PagingReason paging_entry_check(const PagingTable *table, uint64_t entry,
@@ -262,6 +293,8 @@ void paging_slot_drop(PagingDevice *device, Slot *slot);
  */
 void paging_ledger_drop(PagingDevice *device, Block *block, Slot *slot,
                         uint64_t now_ns);
+/* Returns: how many invalidations dropped something of @device. */
+uint64_t paging_ledger_invalidations(PagingDevice *device);
 /* Time of the first invalidation of the domain or of all after @epoch. */
 uint64_t paging_log_time(const PagingDevice *device, uint64_t epoch);
 void paging_log_add(PagingTable *table, int domain, uint64_t now_ns);

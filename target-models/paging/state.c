@@ -66,7 +66,8 @@ static void save_counters(PagingDevice *device, GByteArray *bytes)
 
     counter_fields(device, fields);
     for (unsigned i = 0; i < G_N_ELEMENTS(fields); i++) {
-        paging_put(bytes, *fields[i]);
+        paging_put(bytes, fields[i] == &device->ledger_invalidations ?
+                          paging_ledger_invalidations(device) : *fields[i]);
     }
     paging_put(bytes, load(&device->ledger_entries));
     paging_put(bytes, count_translations(device));
@@ -182,6 +183,7 @@ static bool load_counters(PagingDevice *device, PagingReader *reader)
         return false;
     }
     store(&device->ledger_entries, entries);
+    store(&device->ledger_drops, 0);
     for (unsigned i = 0; i < PAGING_SHARDS; i++) {
         store(&device->shards[i].translations, i ? 0 : translations);
     }
@@ -205,10 +207,11 @@ static bool load_slot(PagingDevice *device, PagingReader *reader)
     slot = &paging_device_block(device, address, level)
             ->slots[slot_index(address, level)];
     device->live += !load(&slot->entry);
+    device_note_use(device, load(&device->table->epoch),
+                    device_invalidated(device));
     store(&slot->seen_ns, seen_ns);
     store(&slot->stamp, load(&device->table->epoch));
     atomic_store_explicit(&slot->entry, entry, memory_order_release);
-    atomic_store_explicit(&device->used, true, memory_order_relaxed);
     return true;
 }
 

@@ -18,16 +18,6 @@ static void publish_epoch(PagingTable *table, uint64_t epoch)
     atomic_store_explicit(&table->epoch, epoch, memory_order_release);
 }
 
-static void count_drop_of_all(PagingDevice *device)
-{
-    if (atomic_load_explicit(&device->used, memory_order_relaxed)) {
-        atomic_store_explicit(&device->used, false, memory_order_relaxed);
-        device->ledger_invalidations++;
-        atomic_store_explicit(&device->table->needs_sweep, true,
-                              memory_order_relaxed);
-    }
-}
-
 static void invalidate_all(PagingTable *table, int domain, uint64_t epoch,
                            uint64_t now_ns)
 {
@@ -37,13 +27,7 @@ static void invalidate_all(PagingTable *table, int domain, uint64_t epoch,
         store(&table->domain_epochs[domain], epoch);
     }
     paging_log_add(table, domain, now_ns);
-    for (unsigned i = 0; i < table->devices->len; i++) {
-        PagingDevice *device = g_ptr_array_index(table->devices, i);
-
-        if (domain < 0 || device->context.domain == domain) {
-            count_drop_of_all(device);
-        }
-    }
+    atomic_store_explicit(&table->needs_sweep, true, memory_order_relaxed);
 }
 
 static bool invalidate_slot(PagingDevice *device, Block *block, Slot *slot,
@@ -164,6 +148,7 @@ static void forget_postponed(PagingTable *table, const PagingInvalidation *i)
         if (same(&g_array_index(table->postponed, Postponed, n).invalidation,
                  i)) {
             g_array_remove_index(table->postponed, n);
+            table->has_postponed = table->postponed->len;
             return;
         }
     }
@@ -189,7 +174,7 @@ void paging_table_invalidate(PagingTable *table,
         break;
     }
     publish_epoch(table, epoch);
-    if (table->postponed->len) {
+    if (table->has_postponed) {
         forget_postponed(table, invalidation);
     }
     g_mutex_unlock(&table->lock);
@@ -206,6 +191,7 @@ void paging_table_postpone(PagingTable *table,
         g_array_remove_index(table->postponed, 0);
     }
     g_array_append_val(table->postponed, postponed);
+    table->has_postponed = true;
     publish_epoch(table, postponed.epoch);
     g_mutex_unlock(&table->lock);
 }

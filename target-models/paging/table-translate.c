@@ -56,13 +56,11 @@ static bool restamp(PagingDevice *device, Slot *slot, uint64_t stamp,
     if (stamp >= epoch || invalidated > epoch) {
         return true;
     }
+    device_note_use(device, epoch, invalidated);
     if (atomic_compare_exchange_strong(&slot->stamp, &stamp, epoch) &&
         invalidated > stamp) {
         atomic_fetch_add_explicit(&device->ledger_entries, 1,
                                   memory_order_relaxed);
-    }
-    if (!atomic_load_explicit(&device->used, memory_order_relaxed)) {
-        atomic_store_explicit(&device->used, true, memory_order_relaxed);
     }
     return stamp != STAMP_DROPPED;
 }
@@ -251,11 +249,11 @@ static void remember(Query *q)
     }
     path->users--;
     device->live += !load(&slot->entry);
+    device_note_use(device, load(&table->epoch), device_invalidated(device));
     store(&slot->seen_ns, q->now_ns);
     store(&slot->stamp, load(&table->epoch));
     atomic_store_explicit(&slot->entry, walk_leaf(&q->walk),
                           memory_order_release);
-    atomic_store_explicit(&device->used, true, memory_order_relaxed);
 }
 
 static unsigned cached_permissions(const Query *q)

@@ -160,7 +160,9 @@ void paging_device_drop(PagingDevice *device)
     }
     paging_retire(device->table, old);
     device->live = 0;
-    atomic_store_explicit(&device->used, false, memory_order_relaxed);
+    store(&device->ledger_drops, paging_ledger_invalidations(device) -
+                                 device->ledger_invalidations);
+    store(&device->used_epoch, 0);
 }
 
 /* The device that has most pays for all. */
@@ -306,6 +308,7 @@ void paging_table_drop(PagingTable *table)
         paging_device_drop(g_ptr_array_index(table->devices, i));
     }
     g_array_set_size(table->postponed, 0);
+    table->has_postponed = false;
     g_mutex_unlock(&table->lock);
 }
 
