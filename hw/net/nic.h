@@ -56,6 +56,7 @@ typedef struct NicControl NicControl;   /* nic-control.c */
 typedef struct NicOffload NicOffload;   /* nic-offload.c */
 typedef struct NicDlpi NicDlpi;         /* nic-dlpi.c */
 typedef struct NicStage NicStage;       /* nic-port.c */
+typedef struct NicWatch NicWatch;       /* nic-aggregation.c */
 typedef struct NicPort NicPort;
 typedef struct NicGroup NicGroup;
 typedef struct NicRing NicRing;
@@ -122,12 +123,15 @@ struct NicPort {
     bool has_header;            /* the netdev's frames have a vnet header */
     bool set_down;              /* by set_link */
     bool fault_down;            /* by nic_port_set_link() */
+    bool told_up;               /* in SUNDER_NIC_PORT_CHANGED */
+    bool told_active;
     NicStage *stage;            /* the burst that is being received */
     unsigned in_flight;         /* with the netdev, not yet on the wire */
     bool full;                  /* transmit refused or had no space */
     bool paused;                /* the backend was told to wait */
     uint64_t pauses;            /* times that it was */
     FaultPoint *point;
+    bool fault_holds;           /* frames back, for a while */
     NicFault *fault;
 };
 
@@ -141,7 +145,32 @@ struct NicGroup {
     MacPort *mac;               /* what functions attach to */
     Aggregation *aggregation;   /* NULL for one port */
     QEMUTimer *timer;           /* nic-aggregation.c */
+    NicWatch *watch;            /* nic-aggregation.c; for one port, too */
 };
+
+/* A region of RAM, mapped. */
+typedef struct NicWindow {
+    hwaddr start;
+    uint64_t length;
+    uint8_t *host;
+    MemoryRegionCache cache;
+} NicWindow;
+
+/* Regions used at once: below and above 4 GiB, and some to spare. */
+#define NIC_WINDOWS 4
+
+/* The guest's memory as a function reaches it; nic-memory.c. */
+typedef struct NicMemory {
+    AddressSpace *as;           /* NULL: no driver */
+    MemoryListener listener;
+    NicWindow windows[NIC_WINDOWS];
+    unsigned n;
+    NicWindow *last;            /* used last */
+    unsigned generation;        /* of host addresses */
+    NicWindow *dirty_window;    /* NULL: nothing waits to be made dirty */
+    hwaddr dirty_start;
+    hwaddr dirty_end;
+} NicMemory;
 
 /* What a ring did. */
 typedef struct NicRingStats {
@@ -175,12 +204,18 @@ struct NicRing {
     /* the ring in memory, nic-ring.c; only while the driver runs it */
     unsigned size;              /* 0: not running */
     uint16_t next;              /* first head that was not taken */
+    uint16_t ready;             /* the driver's index, as last seen */
     uint16_t used;              /* index to be published next */
-    uint16_t ready;             /* heads that the driver had last time */
-    bool waiting;               /* asks the driver to tell of new heads */
+    uint16_t signalled;         /* index at the last interrupt */
+    bool signalled_valid;
+    bool asking;                /* the driver is to tell of new heads */
     hwaddr descriptors;
     hwaddr available;
     hwaddr used_ring;
+    const uint8_t *host_descriptors;    /* NULL: not mapped */
+    const uint8_t *host_available;
+    unsigned generation;        /* of these; NicMemory's */
+    unsigned fresh;             /* receive: packets to announce */
 
     /* transmit */
     QEMUBH *bh;
@@ -205,6 +240,8 @@ struct NicFunction {
     unsigned pairs;             /* that the driver uses, from the first */
     NicRing rx[NIC_MAX_QUEUE_PAIRS];
     NicRing tx[NIC_MAX_QUEUE_PAIRS];
+    NicMemory memory;
+    bool running;               /* DRIVER_OK */
     VirtQueue *control_vq;
     bool announcing;            /* VIRTIO_NET_S_ANNOUNCE is set */
     uint64_t bad_requests;
@@ -305,9 +342,25 @@ void nic_port_update_pause(NicPort *port);
 
 /* --- nic-aggregation.c ------------------------------------------------- */
 
-/* For a group of several ports: group->aggregation, mac and timer. */
+/*
+ * For each group; one of several ports gets group->aggregation, mac and
+ * timer.
+ */
 bool nic_group_realize(NicCard *card, NicGroup *group, Error **errp);
 void nic_group_unrealize(NicGroup *group);
+
+/* The link of a port may have changed, or whether its group sends on it. */
+void nic_port_tell(NicPort *port);
+
+/* By QMP: what is changed, is at once; frames that drain take longer. */
+void nic_group_set_policy(NicGroup *group, SunderNicPolicy policy);
+void nic_group_set_adaptive(NicGroup *group, bool adaptive);
+bool nic_group_is_adaptive(const NicGroup *group);
+/* The policy as QMP knows it. */
+SunderNicPolicy nic_group_policy(NicPolicy policy);
+
+/* State of a group in a migration, from NicGroup.watch. */
+extern const VMStateDescription vmstate_nic_watch;
 
 /* --- nic-function.c ---------------------------------------------------- */
 
@@ -408,7 +461,7 @@ unsigned nic_offload_merge(NicRing *ring, NicPacket *packets, unsigned n);
 
 /* --- nic-dlpi.c -------------------------------------------------------- */
 
-/* The mailbox in BAR 2 of function 0, a stream for each function. */
+/* The mailbox in function 0 (nic-dlpi.h), a stream for each function. */
 bool nic_dlpi_realize(NicCard *card, Error **errp);
 void nic_dlpi_unrealize(NicCard *card);
 /* Status of a function, as the driver set it; 0: reset. */
@@ -416,16 +469,35 @@ void nic_dlpi_status(NicFunction *f, uint8_t status);
 /* Its link or its offered features have changed. */
 void nic_dlpi_link_changed(NicFunction *f);
 void nic_dlpi_renegotiate(NicFunction *f);
+/* Of @features those that are offered: capabilities acknowledged. */
+uint64_t nic_dlpi_features(NicFunction *f, uint64_t features);
+/* What the stream is bound to, and its promiscuous levels. */
+void nic_dlpi_filter(NicFunction *f, MacFilter *filter);
+/* Its state in a migration. */
+extern const VMStateInfo nic_dlpi_vmstate_info;
 
 /* --- nic-fault.c ------------------------------------------------------- */
 
 /* Points of all ports and rings, and what they hold back. */
 bool nic_fault_realize(NicCard *card, Error **errp);
 void nic_fault_unrealize(NicCard *card);
+/* Whether frames have to take their way through the next two. */
+static inline bool nic_fault_is_active(const NicPort *port)
+{
+    return fault_point_armed(port->point) || port->fault_holds;
+}
 /* A burst from a wire; what is left goes to nic_port_deliver(). */
 void nic_fault_receive(NicPort *port, NicPacket *packets, unsigned n);
-/* Packets for a wire; what is left goes to nic_port_send(). */
+/*
+ * Packets for a wire; what is left goes to nic_port_send().  Returns as
+ * nic_port_send(), which refused if this is less than @n.
+ */
 unsigned nic_fault_transmit(NicPort *port, NicPacket *packets, unsigned n);
+/* The link has gone down: frames that are held back are lost. */
+void nic_fault_link_down(NicPort *port);
+/* The same for all ports, as the card is reset. */
+void nic_fault_reset(NicCard *card);
+/* Asked when the driver wants an interrupt; and at each head taken. */
 bool nic_fault_loses_interrupt(NicRing *ring);
 bool nic_fault_spoils_descriptor(NicRing *ring);
 
