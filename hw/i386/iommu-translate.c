@@ -14,16 +14,46 @@
 IommuParent iommu_parent;
 
 /*
- * Counters of hits that this thread has to itself; threads beyond
- * PAGING_SHARDS share the last.
+ * Counters of hits that a thread has to itself until it ends; threads beyond
+ * PAGING_SHARDS share the last ones, at the price of atomic additions to a
+ * cache line that goes to and fro.
  */
+#define SHARD_SHARED (PAGING_SHARDS - 1)
+QEMU_BUILD_BUG_ON(PAGING_SHARDS > 32);
+
+static unsigned shards_taken;           /* a bit each */
+static __thread unsigned shard;         /* + 1; 0: none yet */
+static __thread Notifier shard_thread_ends;
+
+static void give_shard_back(Notifier *notifier, void *data)
+{
+    qatomic_and(&shards_taken, ~(1u << (shard - 1)));
+    shard = SHARD_SHARED + 1;
+}
+
+static void take_shard(void)
+{
+    unsigned taken = qatomic_read(&shards_taken);
+    unsigned n, seen;
+
+    do {
+        seen = taken;
+        n = cto32(seen);
+        if (n >= SHARD_SHARED) {
+            shard = SHARD_SHARED + 1;
+            return;
+        }
+        taken = qatomic_cmpxchg(&shards_taken, seen, seen | 1u << n);
+    } while (taken != seen);
+    shard = n + 1;
+    shard_thread_ends.notify = give_shard_back;
+    qemu_thread_atexit_add(&shard_thread_ends);
+}
+
 static unsigned thread_shard(void)
 {
-    static unsigned n_threads;
-    static __thread unsigned shard;         /* + 1; 0: none yet */
-
     if (unlikely(!shard)) {
-        shard = MIN(qatomic_fetch_inc(&n_threads), PAGING_SHARDS - 1) + 1;
+        take_shard();
     }
     return shard - 1;
 }
