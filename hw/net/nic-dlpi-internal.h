@@ -10,13 +10,13 @@
 #define NIC_WINDOW_STATE_MAX    4096
 
 /* A message that waits to be taken. */
-typedef struct NicMessage {
+typedef struct NicDlpiMessage {
     uint32_t size;              /* 0: none */
     uint8_t data[NIC_DLPI_MESSAGE_SIZE];
-} NicMessage;
+} NicDlpiMessage;
 
 /* A function's stream and window. */
-typedef struct NicWindow {
+typedef struct NicDlpiWindow {
     NicCard *card;
     unsigned number;            /* of the function */
     DlpiStream *stream;
@@ -33,19 +33,19 @@ typedef struct NicWindow {
     uint32_t control;
     uint32_t vector;
     uint8_t request[NIC_DLPI_REQUEST_SIZE];
-    NicMessage reply;
-    NicMessage indication;
+    NicDlpiMessage reply;
+    NicDlpiMessage indication;
     uint8_t *state;             /* of the stream, while in transit */
     uint32_t state_size;
-} NicWindow;
+} NicDlpiWindow;
 
 struct NicDlpi {
     MemoryRegion bar;
-    NicWindow windows[NIC_MAX_FUNCTIONS];
+    NicDlpiWindow windows[NIC_MAX_FUNCTIONS];
 };
 
 /* NULL while the function is plugged off. */
-static inline NicFunction *nic_window_function(const NicWindow *w)
+static inline NicFunction *nic_window_function(const NicDlpiWindow *w)
 {
     return w->card->functions[w->number];
 }
@@ -53,9 +53,9 @@ static inline NicFunction *nic_window_function(const NicWindow *w)
 extern const MemoryRegionOps nic_window_ops;
 
 /* MSI-X vector of function 0 to interrupt by, or NIC_DLPI_NO_VECTOR. */
-void nic_window_set_vector(NicWindow *w, uint32_t vector);
+void nic_window_set_vector(NicDlpiWindow *w, uint32_t vector);
 /* Shows the stream's next indication, if the last one was taken. */
-void nic_window_indicate(NicWindow *w);
+void nic_window_indicate(NicDlpiWindow *w);
 
 extern const VMStateDescription vmstate_nic_window;
 

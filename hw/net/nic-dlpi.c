@@ -14,7 +14,7 @@
 /* Bytes of a frame behind its header: IEEE 802.3, 3.2.7. */
 #define MAX_SDU     1500
 
-static void update_filter(NicWindow *w)
+static void update_filter(NicDlpiWindow *w)
 {
     NicFunction *f = nic_window_function(w);
 
@@ -25,7 +25,7 @@ static void update_filter(NicWindow *w)
 
 static bool dlpi_attach(void *opaque, uint32_t ppa, DlpiInfo *info)
 {
-    NicWindow *w = opaque;
+    NicDlpiWindow *w = opaque;
     NicFunction *f = nic_window_function(w);
 
     if (!f || ppa != w->number) {
@@ -43,7 +43,7 @@ static void dlpi_detach(void *opaque)
 
 static bool dlpi_bind(void *opaque, uint16_t sap)
 {
-    NicWindow *w = opaque;
+    NicDlpiWindow *w = opaque;
 
     w->bound = true;
     w->sap = sap;
@@ -53,7 +53,7 @@ static bool dlpi_bind(void *opaque, uint16_t sap)
 
 static void dlpi_unbind(void *opaque)
 {
-    NicWindow *w = opaque;
+    NicDlpiWindow *w = opaque;
 
     w->bound = false;
     update_filter(w);
@@ -61,7 +61,7 @@ static void dlpi_unbind(void *opaque)
 
 static void dlpi_promiscuous(void *opaque, unsigned level, bool on)
 {
-    NicWindow *w = opaque;
+    NicDlpiWindow *w = opaque;
 
     w->levels = deposit32(w->levels, level, 1, on);
     update_filter(w);
@@ -88,7 +88,7 @@ static void add_offload(DlpiCapability *list, unsigned *n, uint64_t features)
 static unsigned dlpi_capabilities(void *opaque,
                                   DlpiCapability list[DLPI_CAPABILITIES])
 {
-    NicWindow *w = opaque;
+    NicDlpiWindow *w = opaque;
     NicFunction *f = nic_window_function(w);
     uint32_t base = w->number * NIC_DLPI_WINDOW;
     unsigned n = 0;
@@ -114,7 +114,7 @@ static unsigned dlpi_capabilities(void *opaque,
  * Closed, virtio's notifiers are ours, and we do not set them: each
  * notification is dealt with by the processor that writes it.
  */
-static void update_direct(NicWindow *w)
+static void update_direct(NicDlpiWindow *w)
 {
     NicFunction *f = nic_window_function(w);
     VirtioBusState *bus;
@@ -153,7 +153,7 @@ static bool has(const DlpiCapability *list, unsigned n, uint32_t type)
 
 static bool dlpi_enable(void *opaque, const DlpiCapability *list, unsigned n)
 {
-    NicWindow *w = opaque;
+    NicDlpiWindow *w = opaque;
     NicFunction *f = nic_window_function(w);
 
     w->open = has(list, n, DLPI_CAPAB_DIRECT);
@@ -166,7 +166,7 @@ static bool dlpi_enable(void *opaque, const DlpiCapability *list, unsigned n)
 
 static bool dlpi_link(void *opaque, uint32_t *speed_mbps)
 {
-    NicWindow *w = opaque;
+    NicDlpiWindow *w = opaque;
     NicFunction *f = nic_window_function(w);
     const MacLink *link = f ? mac_port_link(f->group->mac) : NULL;
 
@@ -185,12 +185,12 @@ static const DlpiOps dlpi_ops = {
     .link = dlpi_link,
 };
 
-static NicWindow *window_of(NicFunction *f)
+static NicDlpiWindow *window_of(NicFunction *f)
 {
     return &f->card->dlpi->windows[f->number];
 }
 
-static void window_reset(NicWindow *w)
+static void window_reset(NicDlpiWindow *w)
 {
     dlpi_stream_reset(w->stream);
     nic_window_set_vector(w, NIC_DLPI_NO_VECTOR);
@@ -210,7 +210,7 @@ static void function_reset(NicFunction *f)
     }
 }
 
-static void negotiate(NicWindow *w, bool direct)
+static void negotiate(NicDlpiWindow *w, bool direct)
 {
     NicFunction *f = nic_window_function(w);
 
@@ -222,7 +222,7 @@ static void negotiate(NicWindow *w, bool direct)
 
 void nic_dlpi_status(NicFunction *f, uint8_t status)
 {
-    NicWindow *w = window_of(f);
+    NicDlpiWindow *w = window_of(f);
     uint8_t set = status & ~w->status;
 
     if (!status) {
@@ -239,7 +239,7 @@ void nic_dlpi_status(NicFunction *f, uint8_t status)
 
 void nic_dlpi_link_changed(NicFunction *f)
 {
-    NicWindow *w = window_of(f);
+    NicDlpiWindow *w = window_of(f);
     const MacLink *link = mac_port_link(f->group->mac);
 
     dlpi_stream_notify(w->stream, link->up ? DLPI_NOTE_LINK_UP
@@ -254,7 +254,7 @@ void nic_dlpi_link_changed(NicFunction *f)
 /* A virtio driver cannot negotiate again: it is done for it, at once. */
 void nic_dlpi_renegotiate(NicFunction *f)
 {
-    NicWindow *w = window_of(f);
+    NicDlpiWindow *w = window_of(f);
 
     w->changing = true;
     dlpi_stream_renegotiate(w->stream);
@@ -279,7 +279,7 @@ uint64_t nic_dlpi_features(NicFunction *f, uint64_t features)
 
 void nic_dlpi_filter(NicFunction *f, MacFilter *filter)
 {
-    const NicWindow *w = window_of(f);
+    const NicDlpiWindow *w = window_of(f);
 
     filter->promiscuous |= w->levels >> DLPI_PROMISC_PHYS & 1;
     filter->all_multicast |= w->levels >> DLPI_PROMISC_MULTI & 1;
@@ -295,7 +295,7 @@ bool nic_dlpi_realize(NicCard *card, Error **errp)
     memory_region_init(&d->bar, OBJECT(card), "sunder-nic-dlpi",
                        NIC_MAX_FUNCTIONS * NIC_DLPI_WINDOW);
     for (unsigned i = 0; i < card->n_functions; i++) {
-        NicWindow *w = &d->windows[i];
+        NicDlpiWindow *w = &d->windows[i];
 
         w->card = card;
         w->number = i;
@@ -319,7 +319,7 @@ void nic_dlpi_unrealize(NicCard *card)
         return;
     }
     for (unsigned i = 0; i < card->n_functions; i++) {
-        NicWindow *w = &d->windows[i];
+        NicDlpiWindow *w = &d->windows[i];
 
         dlpi_stream_free(w->stream);
         memory_region_del_subregion(&d->bar, &w->region);

@@ -12,13 +12,13 @@ G_STATIC_ASSERT(NIC_DLPI_MESSAGE_SIZE >= DLPI_MAX_REPLY);
 G_STATIC_ASSERT(2 * NIC_MAX_QUEUE_PAIRS * NIC_DLPI_DIRECT_STRIDE <=
                 NIC_DLPI_POLL - NIC_DLPI_DIRECT);
 
-static uint32_t status_of(const NicWindow *w)
+static uint32_t status_of(const NicDlpiWindow *w)
 {
     return (w->reply.size ? NIC_DLPI_HAS_REPLY : 0) |
            (w->indication.size ? NIC_DLPI_HAS_INDICATION : 0);
 }
 
-static void interrupt(NicWindow *w, uint32_t cause)
+static void interrupt(NicDlpiWindow *w, uint32_t cause)
 {
     PCIDevice *pci = PCI_DEVICE(w->card);
 
@@ -28,13 +28,13 @@ static void interrupt(NicWindow *w, uint32_t cause)
     }
 }
 
-static void fill(NicMessage *message, const GByteArray *from)
+static void fill(NicDlpiMessage *message, const GByteArray *from)
 {
     message->size = MIN(from->len, sizeof(message->data));
     memcpy(message->data, from->data, message->size);
 }
 
-void nic_window_indicate(NicWindow *w)
+void nic_window_indicate(NicDlpiWindow *w)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
@@ -45,7 +45,7 @@ void nic_window_indicate(NicWindow *w)
     }
 }
 
-static void make_request(NicWindow *w, uint32_t size)
+static void make_request(NicDlpiWindow *w, uint32_t size)
 {
     g_autoptr(GByteArray) reply = g_byte_array_new();
 
@@ -57,7 +57,7 @@ static void make_request(NicWindow *w, uint32_t size)
     nic_window_indicate(w);
 }
 
-void nic_window_set_vector(NicWindow *w, uint32_t vector)
+void nic_window_set_vector(NicDlpiWindow *w, uint32_t vector)
 {
     PCIDevice *pci = PCI_DEVICE(w->card);
 
@@ -72,7 +72,7 @@ void nic_window_set_vector(NicWindow *w, uint32_t vector)
 }
 
 /* The ring if it may be polled, or NULL. */
-static NicRing *polled_ring(const NicWindow *w, unsigned pair)
+static NicRing *polled_ring(const NicDlpiWindow *w, unsigned pair)
 {
     const DlpiCapability *c = dlpi_stream_enabled(w->stream,
                                                   DLPI_CAPAB_POLL);
@@ -82,7 +82,7 @@ static NicRing *polled_ring(const NicWindow *w, unsigned pair)
            ? &f->rx[pair] : NULL;
 }
 
-static void write_poll(NicWindow *w, hwaddr at, uint32_t value)
+static void write_poll(NicDlpiWindow *w, hwaddr at, uint32_t value)
 {
     unsigned pair = at / NIC_DLPI_POLL_STRIDE;
     NicRing *ring = polled_ring(w, pair);
@@ -99,7 +99,7 @@ static void write_poll(NicWindow *w, hwaddr at, uint32_t value)
     w->seen[pair] = ring->stats.packets;
 }
 
-static uint32_t read_poll(NicWindow *w, hwaddr at)
+static uint32_t read_poll(NicDlpiWindow *w, hwaddr at)
 {
     unsigned pair = at / NIC_DLPI_POLL_STRIDE;
     NicRing *ring = polled_ring(w, pair);
@@ -116,7 +116,7 @@ static uint32_t read_poll(NicWindow *w, hwaddr at)
     return MIN(arrived, UINT32_MAX);
 }
 
-static void ring_doorbell(NicWindow *w, unsigned queue)
+static void ring_doorbell(NicDlpiWindow *w, unsigned queue)
 {
     const DlpiCapability *c = dlpi_stream_enabled(w->stream,
                                                   DLPI_CAPAB_DIRECT);
@@ -135,7 +135,7 @@ static void ring_doorbell(NicWindow *w, unsigned queue)
     }
 }
 
-static uint32_t read_register(NicWindow *w, hwaddr at)
+static uint32_t read_register(NicDlpiWindow *w, hwaddr at)
 {
     switch (at) {
     case NIC_DLPI_ID:
@@ -161,7 +161,7 @@ static uint32_t read_register(NicWindow *w, hwaddr at)
     }
 }
 
-static void write_register(NicWindow *w, hwaddr at, uint32_t value)
+static void write_register(NicDlpiWindow *w, hwaddr at, uint32_t value)
 {
     switch (at) {
     case NIC_DLPI_CONTROL:
@@ -192,7 +192,7 @@ static void write_register(NicWindow *w, hwaddr at, uint32_t value)
 }
 
 /* The bytes at @at, or NULL when no data is there. */
-static uint8_t *find_data(NicWindow *w, hwaddr at, bool is_write)
+static uint8_t *find_data(NicDlpiWindow *w, hwaddr at, bool is_write)
 {
     if (at >= NIC_DLPI_REQUEST_DATA &&
         at < NIC_DLPI_REQUEST_DATA + NIC_DLPI_REQUEST_SIZE) {
@@ -214,7 +214,7 @@ static uint8_t *find_data(NicWindow *w, hwaddr at, bool is_write)
 
 static uint64_t window_read(void *opaque, hwaddr at, unsigned size)
 {
-    NicWindow *w = opaque;
+    NicDlpiWindow *w = opaque;
     const uint8_t *data = find_data(w, at, false);
 
     if (data) {
@@ -226,7 +226,7 @@ static uint64_t window_read(void *opaque, hwaddr at, unsigned size)
 static void window_write(void *opaque, hwaddr at, uint64_t value,
                          unsigned size)
 {
-    NicWindow *w = opaque;
+    NicDlpiWindow *w = opaque;
     uint8_t *data = find_data(w, at, true);
 
     if (data) {
@@ -247,7 +247,7 @@ const MemoryRegionOps nic_window_ops = {
 
 static int window_pre_save(void *opaque)
 {
-    NicWindow *w = opaque;
+    NicDlpiWindow *w = opaque;
     GByteArray *bytes = dlpi_stream_save(w->stream);
 
     g_free(w->state);
@@ -258,7 +258,7 @@ static int window_pre_save(void *opaque)
 
 static int window_post_save(void *opaque)
 {
-    NicWindow *w = opaque;
+    NicDlpiWindow *w = opaque;
 
     g_clear_pointer(&w->state, g_free);
     return 0;
@@ -271,7 +271,7 @@ static int window_pre_load(void *opaque)
 
 static bool sizes_are_valid(void *opaque, int version_id)
 {
-    NicWindow *w = opaque;
+    NicDlpiWindow *w = opaque;
 
     return w->state_size <= NIC_WINDOW_STATE_MAX &&
            w->reply.size <= NIC_DLPI_MESSAGE_SIZE &&
@@ -281,7 +281,7 @@ static bool sizes_are_valid(void *opaque, int version_id)
 /* Before the stream: it looks at which rings are polled. */
 static int window_post_load(void *opaque, int version_id)
 {
-    NicWindow *w = opaque;
+    NicDlpiWindow *w = opaque;
     uint32_t vector = w->vector;
     g_autoptr(GError) error = NULL;
     bool ok = dlpi_stream_load(w->stream, w->state, w->state_size, &error);
@@ -301,8 +301,8 @@ static const VMStateDescription vmstate_message = {
     .version_id = 1,
     .minimum_version_id = 1,
     .fields = (const VMStateField[]) {
-        VMSTATE_UINT32(size, NicMessage),
-        VMSTATE_UINT8_ARRAY(data, NicMessage, NIC_DLPI_MESSAGE_SIZE),
+        VMSTATE_UINT32(size, NicDlpiMessage),
+        VMSTATE_UINT8_ARRAY(data, NicDlpiMessage, NIC_DLPI_MESSAGE_SIZE),
         VMSTATE_END_OF_LIST()
     },
 };
@@ -316,18 +316,19 @@ const VMStateDescription vmstate_nic_window = {
     .pre_load = window_pre_load,
     .post_load = window_post_load,
     .fields = (const VMStateField[]) {
-        VMSTATE_UINT8(status, NicWindow),
-        VMSTATE_UINT32(speed_mbps, NicWindow),
-        VMSTATE_UINT64_ARRAY(seen, NicWindow, NIC_MAX_QUEUE_PAIRS),
-        VMSTATE_UINT32(control, NicWindow),
-        VMSTATE_UINT32(vector, NicWindow),
-        VMSTATE_UINT8_ARRAY(request, NicWindow, NIC_DLPI_REQUEST_SIZE),
-        VMSTATE_STRUCT(reply, NicWindow, 1, vmstate_message, NicMessage),
-        VMSTATE_STRUCT(indication, NicWindow, 1, vmstate_message,
-                       NicMessage),
-        VMSTATE_UINT32(state_size, NicWindow),
+        VMSTATE_UINT8(status, NicDlpiWindow),
+        VMSTATE_UINT32(speed_mbps, NicDlpiWindow),
+        VMSTATE_UINT64_ARRAY(seen, NicDlpiWindow, NIC_MAX_QUEUE_PAIRS),
+        VMSTATE_UINT32(control, NicDlpiWindow),
+        VMSTATE_UINT32(vector, NicDlpiWindow),
+        VMSTATE_UINT8_ARRAY(request, NicDlpiWindow, NIC_DLPI_REQUEST_SIZE),
+        VMSTATE_STRUCT(reply, NicDlpiWindow, 1, vmstate_message,
+                       NicDlpiMessage),
+        VMSTATE_STRUCT(indication, NicDlpiWindow, 1, vmstate_message,
+                       NicDlpiMessage),
+        VMSTATE_UINT32(state_size, NicDlpiWindow),
         VMSTATE_VALIDATE("sizes of DLPI messages and state", sizes_are_valid),
-        VMSTATE_VBUFFER_ALLOC_UINT32(state, NicWindow, 0, NULL, state_size),
+        VMSTATE_VBUFFER_ALLOC_UINT32(state, NicDlpiWindow, 0, NULL, state_size),
         VMSTATE_END_OF_LIST()
     },
 };
