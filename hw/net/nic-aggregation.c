@@ -10,6 +10,7 @@
 #include "qapi/qapi-events-sunder.h"
 #include "qemu/error-report.h"
 #include "qemu/timer.h"
+#include "qemu/units.h"
 #include "system/runstate.h"
 
 /* IEEE 802.1AX, 6.4: the lowest, so that a switch decides. */

@@ -93,6 +93,8 @@ void aggregation_move_step(Aggregation *a);
 /* What is due. */
 void aggregation_move_run(Aggregation *a);
 uint64_t aggregation_move_deadline(const Aggregation *a);
+/* Buckets that wait; all of them when the policy changes. */
+unsigned aggregation_move_count(const Move *move);
 static inline bool aggregation_move_holds(const Move *move, unsigned bucket)
 {
     return move->active &&

@@ -34,7 +34,7 @@ static void find_moving(Aggregation *a, Move *move)
     }
 }
 
-static unsigned count_moved(const Move *move)
+unsigned aggregation_move_count(const Move *move)
 {
     unsigned n = 0;
 
@@ -63,7 +63,7 @@ static void finish(Aggregation *a)
     move->active = false;
     apply(a, move);
     a->count.moves++;
-    a->count.buckets_moved += count_moved(move);
+    a->count.buckets_moved += aggregation_move_count(move);
     a->disturbed |= aggregation_is_spoilt(a);
     mac_port_resume(a->port);
 }

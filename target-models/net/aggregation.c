@@ -243,6 +243,8 @@ void aggregation_status(const Aggregation *a, AggregationStatus *status)
     status->policy = a->policy;
     status->trying = a->selector.trying;
     status->moving = a->move.active;
+    status->moving_buckets = a->move.active ? aggregation_move_count(&a->move)
+                                            : 0;
     status->spread = a->selector.spread;
     status->n_usable = __builtin_popcount(a->usable);
     status->changes = a->selector.changes;

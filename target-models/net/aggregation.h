@@ -109,6 +109,7 @@ typedef struct AggregationStatus {
     NicPolicy policy;
     bool trying;                /* the selector has it on trial */
     bool moving;                /* buckets are on their way */
+    unsigned moving_buckets;    /* that wait for it */
     double spread;              /* of the last judged interval; 0: none */
     unsigned n_members;
     unsigned n_usable;

@@ -329,6 +329,7 @@ Test(aggregation, a_policy_changes_once_packets_have_drained)
     send_flows(0, 10);
     aggregation_set_policy(a, NIC_POLICY_L4, now_ns);
     cr_assert(status().moving);
+    cr_assert_eq(status().moving_buckets, AGGREGATION_BUCKETS);
     cr_assert_eq(status().policy, NIC_POLICY_L2);
     cr_assert_eq(changes, 0);
     cr_assert_eq(send_flows(10, 10), 0, "they would overtake");
@@ -337,6 +338,7 @@ Test(aggregation, a_policy_changes_once_packets_have_drained)
         mac_port_completed(wire[i].port);
     }
     cr_assert_not(status().moving);
+    cr_assert_eq(status().moving_buckets, 0);
     cr_assert_eq(status().policy, NIC_POLICY_L4);
     cr_assert_eq(changes, 1);
     cr_assert_eq(change.reason, AGGREGATION_REASON_COMMAND);
