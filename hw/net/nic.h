@@ -71,6 +71,19 @@ typedef struct NicCargo {
     unsigned n_iov;
 } NicCargo;
 
+/* Packets of the models (LACP) have none: @one becomes theirs. */
+static inline const NicCargo *nic_packet_cargo(const NicPacket *packet,
+                                               NicCargo *none,
+                                               struct iovec *one)
+{
+    if (packet->opaque) {
+        return packet->opaque;
+    }
+    *one = (struct iovec) { packet->data, packet->length };
+    *none = (NicCargo) { .iov = one, .n_iov = 1 };
+    return none;
+}
+
 /* --- nic-backend.c: wires of our own ----------------------------------- */
 
 #define TYPE_NIC_BACKEND "sunder-nic-backend"
@@ -241,6 +254,7 @@ struct NicFunction {
     NicRing rx[NIC_MAX_QUEUE_PAIRS];
     NicRing tx[NIC_MAX_QUEUE_PAIRS];
     NicMemory memory;
+    struct NicHead *heads;      /* two, being filled by nic-receive.c */
     bool running;               /* DRIVER_OK */
     VirtQueue *control_vq;
     bool announcing;            /* VIRTIO_NET_S_ANNOUNCE is set */
@@ -284,6 +298,7 @@ struct NicCard {
     NicGroup groups[NIC_MAX_FUNCTIONS];
     unsigned n_groups;
     NicRing *touched;           /* receive rings to announce */
+    struct NicBatch *batch;     /* what is being transmitted */
     NicDlpi *dlpi;              /* the mailbox; nic-dlpi.c */
 };
 
@@ -393,16 +408,27 @@ void nic_ring_set_polled(NicRing *ring, bool polled);
 
 /* --- nic-receive.c ----------------------------------------------------- */
 
-/* MacClientOps of a function. */
-extern const MacClientOps nic_function_client_ops;
+/* Of MacClientOps: a sub-chain for the driver. */
+bool nic_receive_accepting(void *opaque, const NicDestination *destination,
+                           unsigned n);
+void nic_receive_batch(void *opaque, MacBatch *batch);
 
 /* The driver has put buffers into a ring. */
 void nic_receive_refilled(VirtIODevice *vdev, VirtQueue *vq);
 
 /* --- nic-transmit.c ---------------------------------------------------- */
 
+void nic_transmit_realize(NicCard *card);
+void nic_transmit_unrealize(NicCard *card);
+
+/* The bottom half of a transmit ring. */
+void nic_transmit_run(void *ring);
+
 /* Doorbell of a transmit ring; from virtio or the direct channel. */
 void nic_transmit_doorbell(NicRing *ring);
+
+/* MacClientOps.resume: there is room again. */
+void nic_transmit_resume(void *opaque);
 
 /* --- nic-control.c, by what the driver says ---------------------------- */
 
