@@ -103,8 +103,7 @@ static void tell_policy(NicGroup *group, NicPolicy from, NicPolicy to,
         after ? *after : 0, nic_now());
 }
 
-/* Of the last whole interval; 0 when nothing was sent. */
-static double spread(const NicGroup *group)
+double nic_group_spread(const NicGroup *group)
 {
     uint64_t load[NIC_MAX_PORTS];
     AggregationMember member;
@@ -128,7 +127,7 @@ static void judge(NicGroup *group, const AggregationStatus *status)
     if (!w->judging || status->intervals < w->since + 2) {
         return;
     }
-    after = spread(group);
+    after = nic_group_spread(group);
     if (after > 0) {
         w->judging = false;
         tell_policy(group, w->from, w->policy, false, w->before, &after);

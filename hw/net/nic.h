@@ -371,6 +371,8 @@ void nic_port_tell(NicPort *port);
 void nic_group_set_policy(NicGroup *group, SunderNicPolicy policy);
 void nic_group_set_adaptive(NicGroup *group, bool adaptive);
 bool nic_group_is_adaptive(const NicGroup *group);
+/* Busiest member by the mean, in the last interval; 0: nothing sent. */
+double nic_group_spread(const NicGroup *group);
 /* The policy as QMP knows it. */
 SunderNicPolicy nic_group_policy(NicPolicy policy);
 
