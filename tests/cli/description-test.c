@@ -103,3 +103,42 @@ Test(description, sizes_that_make_no_sense_are_refused)
                       bad[i]);
     }
 }
+
+Test(description, wires_and_machines_are_found)
+{
+    g_autoptr(Description) description = parse(
+        "# A lab\n# sunder: wire w0\n# sunder: wire w1 burst\n"
+        "# sunder: machine a one\n# sunder: machine b two\n");
+    DescriptionMachine *machine;
+    DescriptionWire *wire;
+
+    cr_assert_not_null(description);
+    cr_assert_eq(description->wires->len, 2);
+    wire = g_ptr_array_index(description->wires, 0);
+    cr_expect_str_eq(wire->id, "w0");
+    cr_expect_not(wire->burst);
+    wire = g_ptr_array_index(description->wires, 1);
+    cr_expect(wire->burst);
+    cr_expect(description_has_wire(description, "w1"));
+    cr_expect_not(description_has_wire(description, "w2"));
+    cr_assert_eq(description->machines->len, 2);
+    machine = g_ptr_array_index(description->machines, 1);
+    cr_expect_str_eq(machine->role, "b");
+    cr_expect_str_eq(machine->machine, "two");
+}
+
+Test(description, wrong_wires_and_machines_are_refused)
+{
+    expect_refused("# sunder: wire\n", "wire ID");
+    expect_refused("# sunder: wire w0 fast\n", "wire ID burst");
+    expect_refused("# sunder: wire w,0\n", "wire ID");
+    expect_refused("# sunder: wire w12345678\n", "wire ID");
+    expect_refused("# sunder: wire a\n# sunder: wire a burst\n", "twice");
+    expect_refused("# sunder: machine a\n", "machine ROLE MACHINE");
+    expect_refused("# sunder: machine a/b c\n", "machine ROLE MACHINE");
+    expect_refused("# sunder: machine a b c\n", "machine ROLE MACHINE");
+    expect_refused("# sunder: machine a12345678901234567 b\n",
+                   "machine ROLE MACHINE");
+    expect_refused("# sunder: machine a b\n# sunder: machine a c\n",
+                   "twice");
+}

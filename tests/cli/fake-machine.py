@@ -8,7 +8,8 @@
                                   "events", for a command, a list of events
                                   that come before its reply or after it
 
-It runs until it is killed; the commands that it hears, with their arguments,
+With FAKE_LAB in the environment it is a machine of the lab of that name.  It
+runs until it is killed; the commands that it hears, with their arguments,
 are written to NAME.heard in the folder it was started in.
 """
 import fcntl
@@ -66,8 +67,11 @@ def main(name, answers):
     folder.mkdir(mode=0o700)
     lock = open(folder / 'lock', 'w', encoding='ascii')
     fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    spec = {'machine': 'faultlab'}
+    if 'FAKE_LAB' in os.environ:
+        spec['lab'] = os.environ['FAKE_LAB']
     (folder / 'machine.json').write_text(json.dumps(
-        {'pid': os.getpid(), 'spec': {'machine': 'faultlab'}}))
+        {'pid': os.getpid(), 'spec': spec}))
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(folder / 'qmp.new'))
     listener.listen()

@@ -10,6 +10,7 @@
 #include "agent/protocol.h"
 #include "description.h"
 #include "error.h"
+#include "lab.h"
 #include "machine.h"
 #include "spec.h"
 #include "unix-socket.h"
@@ -20,6 +21,8 @@ G_STATIC_ASSERT(sizeof(AGENT_PORT_NAME) == sizeof(AGENT_PORT_PREFIX "0"));
 
 /* The longest name of a socket in a state directory, with its '/' */
 #define ARGV_SOCKET_LONGEST (sizeof("/" MACHINE_QMP_USER) - 1)
+G_STATIC_ASSERT(sizeof("/.wire") - 1 + DESCRIPTION_WIRE_MAX <=
+                ARGV_SOCKET_LONGEST);
 
 static void argv_add(GPtrArray *argv, const char *option, const char *value)
 {
@@ -132,6 +135,49 @@ static void argv_add_disks(GPtrArray *argv, const Description *description,
     }
 }
 
+/* One end of a wire; a machine in no lab sends to where nobody listens. */
+static bool argv_add_wire(GPtrArray *argv, const DescriptionWire *wire,
+                          const MachineSpec *spec, const char *directory,
+                          GError **error)
+{
+    g_autofree char *root = g_path_get_dirname(directory);
+    g_autoptr(GError) fault = NULL;
+    g_autofree char *peer = lab_peer(spec, wire->id, &fault);
+    g_autofree char *there = peer ? g_build_filename(root, peer, NULL)
+                                  : g_build_filename(directory, "none", NULL);
+    g_autofree char *near = argv_escape(directory);
+    g_autofree char *far = argv_escape(there);
+
+    if (fault) {
+        g_propagate_error(error, g_steal_pointer(&fault));
+        return false;
+    }
+    if (wire->burst) {
+        argv_addf(argv, "-object", "sunder-nic-dgram,id=%s,"
+                  "local=unix:%s/%s.wire,remote=unix:%s/%s.wire", wire->id,
+                  near, wire->id, far, wire->id);
+    } else {
+        argv_addf(argv, "-netdev", "dgram,id=%s,local.type=unix,"
+                  "local.path=%s/%s.wire,remote.type=unix,"
+                  "remote.path=%s/%s.wire", wire->id, near, wire->id, far,
+                  wire->id);
+    }
+    return true;
+}
+
+static bool argv_add_wires(GPtrArray *argv, const Description *description,
+                           const MachineSpec *spec, const char *directory,
+                           GError **error)
+{
+    for (guint i = 0; i < description->wires->len; i++) {
+        if (!argv_add_wire(argv, description->wires->pdata[i], spec,
+                           directory, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void argv_add_processor(GPtrArray *argv, const MachineSpec *spec)
 {
     if (spec->accel == MACHINE_ACCEL_KVM) {
@@ -197,6 +243,11 @@ char **machine_spec_argv(const MachineSpec *spec, const char *directory,
     argv_add(argv, "-initrd", spec->ramdisk);
     argv_add(argv, "-append", spec->command_line);
     argv_add_disks(argv, description, spec, directory);
+    if (!argv_add_wires(argv, description, spec, directory, error)) {
+        g_ptr_array_set_free_func(argv, g_free);
+        g_ptr_array_unref(argv);
+        return NULL;
+    }
     argv_add_channels(argv, directory);
     if (incoming) {
         argv_add(argv, "-incoming", "defer");

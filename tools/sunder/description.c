@@ -16,6 +16,19 @@ static void description_disk_free(DescriptionDisk *disk)
     g_free(disk);
 }
 
+static void description_wire_free(DescriptionWire *wire)
+{
+    g_free(wire->id);
+    g_free(wire);
+}
+
+static void description_machine_free(DescriptionMachine *machine)
+{
+    g_free(machine->role);
+    g_free(machine->machine);
+    g_free(machine);
+}
+
 void description_free(Description *description)
 {
     if (description) {
@@ -24,6 +37,8 @@ void description_free(Description *description)
         g_free(description->purpose);
         g_free(description->text);
         g_ptr_array_unref(description->disks);
+        g_ptr_array_unref(description->wires);
+        g_ptr_array_unref(description->machines);
         g_free(description);
     }
 }
@@ -95,6 +110,91 @@ static gboolean description_add_disk(Description *description, char **words,
     return TRUE;
 }
 
+gboolean description_has_wire(const Description *description, const char *id)
+{
+    for (guint i = 0; i < description->wires->len; i++) {
+        DescriptionWire *wire = g_ptr_array_index(description->wires, i);
+
+        if (!strcmp(wire->id, id)) {
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+static gboolean description_add_wire(Description *description, char **words,
+                                     GError **error)
+{
+    guint count = g_strv_length(words);
+    gboolean burst = count == 3 && !strcmp(words[2], "burst");
+    DescriptionWire *wire;
+
+    if ((count != 2 && !burst) || !description_node_valid(words[1]) ||
+        strlen(words[1]) > DESCRIPTION_WIRE_MAX) {
+        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_USAGE,
+                    "expected \"wire ID\" or \"wire ID burst\", ID being a "
+                    "letter and up to %d letters, digits, '-', '.' or '_'",
+                    DESCRIPTION_WIRE_MAX - 1);
+        return FALSE;
+    }
+    if (description_has_wire(description, words[1])) {
+        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_USAGE,
+                    "wire %s is there twice", words[1]);
+        return FALSE;
+    }
+    wire = g_new0(DescriptionWire, 1);
+    wire->id = g_strdup(words[1]);
+    wire->burst = burst;
+    g_ptr_array_add(description->wires, wire);
+    return TRUE;
+}
+
+/* Where a lab's machine is: beside the lab's file, or among all machines. */
+static char *description_machine_place(const Description *description,
+                                       const char *machine)
+{
+    g_autofree char *folder = g_path_get_dirname(description->path);
+    g_autofree char *file = g_str_has_suffix(machine, ".cfg")
+                            ? g_strdup(machine)
+                            : g_strconcat(machine, ".cfg", NULL);
+    g_autofree char *path = g_canonicalize_filename(file, folder);
+    g_autofree char *machines = paths_machines();
+
+    if (!strchr(machine, '/') && !strcmp(folder, machines)) {
+        return g_strdup(machine);
+    }
+    return g_file_test(path, G_FILE_TEST_EXISTS) ? g_steal_pointer(&path)
+                                                 : g_strdup(machine);
+}
+
+static gboolean description_add_machine(Description *description,
+                                        char **words, GError **error)
+{
+    static const char good[] = G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS;
+    DescriptionMachine *machine;
+
+    if (g_strv_length(words) != 3 || strlen(words[1]) > DESCRIPTION_ROLE_MAX ||
+        strspn(words[1], good) != strlen(words[1])) {
+        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_USAGE,
+                    "expected \"machine ROLE MACHINE\", ROLE being up to %d "
+                    "letters and digits", DESCRIPTION_ROLE_MAX);
+        return FALSE;
+    }
+    for (guint i = 0; i < description->machines->len; i++) {
+        machine = g_ptr_array_index(description->machines, i);
+        if (!strcmp(machine->role, words[1])) {
+            g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_USAGE,
+                        "machine %s is there twice", words[1]);
+            return FALSE;
+        }
+    }
+    machine = g_new0(DescriptionMachine, 1);
+    machine->role = g_strdup(words[1]);
+    machine->machine = description_machine_place(description, words[2]);
+    g_ptr_array_add(description->machines, machine);
+    return TRUE;
+}
+
 static char **description_words(const char *text)
 {
     g_auto(GStrv) parts = g_strsplit_set(text, " \t", -1);
@@ -112,14 +212,24 @@ static char **description_words(const char *text)
 static gboolean description_take_directive(Description *description,
                                            const char *text, GError **error)
 {
+    static const struct {
+        const char *name;
+        gboolean (*add)(Description *, char **, GError **);
+    } directives[] = {
+        { "disk", description_add_disk },
+        { "wire", description_add_wire },
+        { "machine", description_add_machine },
+    };
     g_auto(GStrv) words = description_words(text);
 
-    if (words[0] && !strcmp(words[0], "disk")) {
-        return description_add_disk(description, words, error);
+    for (size_t i = 0; words[0] && i < G_N_ELEMENTS(directives); i++) {
+        if (!strcmp(words[0], directives[i].name)) {
+            return directives[i].add(description, words, error);
+        }
     }
     g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_USAGE,
-                "directive \"%s\": expected \"disk\"",
-                words[0] ? words[0] : "");
+                "directive \"%s\": expected \"disk\", \"wire\" or "
+                "\"machine\"", words[0] ? words[0] : "");
     return FALSE;
 }
 
@@ -151,6 +261,10 @@ Description *description_parse(const char *path, const char *text,
     description->text = g_strdup(text);
     description->disks = g_ptr_array_new_with_free_func(
         (GDestroyNotify)description_disk_free);
+    description->wires = g_ptr_array_new_with_free_func(
+        (GDestroyNotify)description_wire_free);
+    description->machines = g_ptr_array_new_with_free_func(
+        (GDestroyNotify)description_machine_free);
     for (guint i = 0; lines[i]; i++) {
         char *line = g_strstrip(lines[i]);
 

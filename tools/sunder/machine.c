@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "description.h"
+#include "lab.h"
 #include "machine-private.h"
 #include "snapshot.h"
 #include "spawn.h"
@@ -265,9 +266,17 @@ char **machine_list_running(GError **error)
 
 static void machine_set_unknown(const char *name, GError **error)
 {
+    g_auto(GStrv) members = lab_running(name);
     g_auto(GStrv) names = machine_list_running(NULL);
     g_autofree char *list = g_strjoinv(", ", names ? names : (char *[]){NULL});
 
+    if (*members) {
+        g_autofree char *roles = g_strjoinv(", ", members);
+
+        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_USAGE,
+                    "%s: a lab: name one of its machines, %s", name, roles);
+        return;
+    }
     g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_USAGE,
                 "%s: no such machine is running; there %s%s", name,
                 *list ? "are: " : "is none: start one with \"sunder run\"",

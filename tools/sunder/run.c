@@ -17,6 +17,7 @@
 /* How a run went, for --json; times in milliseconds from its beginning. */
 typedef struct RunResult {
     const RunPlan *plan;
+    GPtrArray *machines;    /* Machine: all, for it is a lab's run perhaps */
     GString *output[2];     /* by AgentStream, with --json */
     gint64 begun_us;
     int started_ms;         /* the emulator runs; -1: it did not come to it */
@@ -78,6 +79,22 @@ static void run_json_text(JsonObject *object, const char *name,
     json_object_set_string_member(object, name, valid);
 }
 
+/* The machines of a lab by name */
+static void run_json_machines(JsonObject *object, const RunResult *result)
+{
+    JsonArray *names;
+
+    if (result->machines->len < 2) {
+        return;
+    }
+    names = json_array_new();
+    for (guint i = 0; i < result->machines->len; i++) {
+        json_array_add_string_element(
+            names, machine_name(result->machines->pdata[i]));
+    }
+    json_object_set_array_member(object, "machines", names);
+}
+
 static void run_json_times(JsonObject *object, const RunResult *result)
 {
     const struct {
@@ -111,6 +128,7 @@ static void run_print_json(const char *name, const char *outcome, int status,
         json_object_set_string_member(object, "message", message);
     }
     if (result) {
+        run_json_machines(object, result);
         run_json_times(object, result);
         run_json_text(object, "stdout", result->output[AGENT_STREAM_STDOUT]);
         run_json_text(object, "stderr", result->output[AGENT_STREAM_STDERR]);
@@ -128,6 +146,15 @@ int run_fail(const RunPlan *plan, const char *name, const GError *error)
                        NULL);
     }
     return status;
+}
+
+/* The name of what runs: of the lab, or of its only machine */
+static const char *run_name(const RunResult *result)
+{
+    const Machine *first = result->machines->pdata[0];
+    const char *lab = machine_spec(first)->lab;
+
+    return result->machines->len > 1 && lab ? lab : machine_name(first);
 }
 
 /* A failure of the machine: what it leaves behind stays for a look. */
@@ -185,6 +212,21 @@ static bool run_await_agent(Machine *machine, RunResult *result,
     return true;
 }
 
+/* The machines of a lab beside @machine: until each of them is ready. */
+static Machine *run_await_others(Machine *machine, RunResult *result,
+                                 GError **error)
+{
+    for (guint i = 0; i < result->machines->len; i++) {
+        Machine *other = result->machines->pdata[i];
+
+        if (other != machine && (!run_await_agent(other, result, error) ||
+                                 !machine_wait_ready(other, -1, error))) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
 static int run_command(Machine *machine, RunResult *result, int signal_fd)
 {
     AgentCommand command = {
@@ -194,8 +236,12 @@ static int run_command(Machine *machine, RunResult *result, int signal_fd)
         .opaque = result,
     };
     g_autoptr(GError) error = NULL;
+    Machine *other = run_await_others(machine, result, &error);
     int status;
 
+    if (other) {
+        return run_fail_machine(other, result, error, signal_fd);
+    }
     if (!run_await_agent(machine, result, &error) ||
         !machine_exec(machine, &command,
                       result->plan->input ? STDIN_FILENO : -1, -1, &status,
@@ -210,21 +256,31 @@ static int run_command(Machine *machine, RunResult *result, int signal_fd)
     return status;
 }
 
+/* What is left running, by name: one a line, or JSON. */
+static void run_print_names(RunResult *result)
+{
+    if (result->plan->json) {
+        run_print_json(run_name(result), "running", 0, NULL, result);
+        return;
+    }
+    for (guint i = 0; i < result->machines->len; i++) {
+        printf("%s\n", machine_name(result->machines->pdata[i]));
+    }
+}
+
 static int run_detached(Machine *machine, RunResult *result, int signal_fd)
 {
     g_autoptr(GError) error = NULL;
+    Machine *failed = result->plan->wait
+        ? run_await_others(NULL, result, &error) : NULL;
 
-    if (result->plan->wait &&
-        (!run_await_agent(machine, result, &error) ||
-         !machine_wait_ready(machine, -1, &error))) {
-        return run_fail_machine(machine, result, error, signal_fd);
+    if (failed) {
+        return run_fail_machine(failed, result, error, signal_fd);
     }
-    if (result->plan->json) {
-        run_print_json(machine_name(machine), "running", 0, NULL, result);
-    } else {
-        printf("%s\n", machine_name(machine));
+    run_print_names(result);
+    for (guint i = 0; i < result->machines->len; i++) {
+        machine_detach(result->machines->pdata[i]);
     }
-    machine_detach(machine);
     return 0;
 }
 
@@ -288,9 +344,11 @@ static int run_console(Machine *machine, RunResult *result, int signal_fd)
 static int run_started(Machine *machine, RunResult *result, int signal_fd)
 {
     result->started_ms = run_elapsed(result);
-    machine_set_cancel_fd(machine, signal_fd);
-    if (result->plan->keep) {
-        machine_keep_state(machine);
+    for (guint i = 0; i < result->machines->len; i++) {
+        machine_set_cancel_fd(result->machines->pdata[i], signal_fd);
+        if (result->plan->keep) {
+            machine_keep_state(result->machines->pdata[i]);
+        }
     }
     if (result->plan->command) {
         return run_command(machine, result, signal_fd);
@@ -301,23 +359,78 @@ static int run_started(Machine *machine, RunResult *result, int signal_fd)
     return run_console(machine, result, signal_fd);
 }
 
-int run_machine(const MachineSpec *spec, const RunPlan *plan)
+const MachineSpec *run_chosen(GPtrArray *specs, const RunPlan *plan,
+                              GError **error)
+{
+    g_autoptr(GString) roles = g_string_new(NULL);
+
+    for (guint i = 0; i < specs->len; i++) {
+        const MachineSpec *spec = specs->pdata[i];
+
+        if (!plan->on || !g_strcmp0(plan->on, spec->role)) {
+            return spec;
+        }
+        g_string_append_printf(roles, "%s%s", i ? ", " : "",
+                               spec->role ? spec->role : "none: it is no lab");
+    }
+    g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_USAGE,
+                "--on %s: no such machine; there is %s", plan->on,
+                roles->str);
+    return NULL;
+}
+
+/* Start all; returns the one that @plan is about. NULL with @error. */
+static Machine *run_start(GPtrArray *specs, RunResult *result,
+                          GError **error)
+{
+    const RunPlan *plan = result->plan;
+    const MachineSpec *chosen = run_chosen(specs, plan, error);
+    bool console = !plan->command && !plan->detach;
+    Machine *main_machine = NULL;
+
+    for (guint i = 0; chosen && i < specs->len; i++) {
+        bool paused = console && specs->pdata[i] == chosen;
+        Machine *machine = machine_start(
+            specs->pdata[i], plan->restore,
+            (plan->detach ? MACHINE_START_DETACHED : 0) |
+            (paused ? MACHINE_START_PAUSED : 0), error);
+
+        if (!machine) {
+            return NULL;
+        }
+        g_ptr_array_add(result->machines, machine);
+        main_machine = specs->pdata[i] == chosen ? machine : main_machine;
+    }
+    return main_machine;
+}
+
+int run_machines(GPtrArray *specs, const RunPlan *plan)
 {
     RunResult result = {
         .plan = plan, .begun_us = g_get_monotonic_time(),
+        .machines = g_ptr_array_new_with_free_func(
+            (GDestroyNotify)machine_free),
         .output = { g_string_new(NULL), g_string_new(NULL) },
         .started_ms = -1, .ready_ms = -1, .answered_ms = -1,
     };
-    bool console = !plan->command && !plan->detach;
+    const MachineSpec *first = specs->pdata[0];
     int signal_fd = verb_signal_fd();
     g_autoptr(GError) error = NULL;
-    g_autoptr(Machine) machine = machine_start(
-        spec, plan->restore, (plan->detach ? MACHINE_START_DETACHED : 0) |
-        (console ? MACHINE_START_PAUSED : 0), &error);
+    Machine *machine = run_start(specs, &result, &error);
     int status = machine ? run_started(machine, &result, signal_fd)
-                         : run_fail(plan, spec->name, error);
+                         : run_fail(plan, first->lab ? first->lab
+                                                     : first->name, error);
 
+    g_ptr_array_unref(result.machines);
     g_string_free(result.output[0], TRUE);
     g_string_free(result.output[1], TRUE);
     return status;
+}
+
+int run_machine(const MachineSpec *spec, const RunPlan *plan)
+{
+    g_autoptr(GPtrArray) specs = g_ptr_array_new();
+
+    g_ptr_array_add(specs, (gpointer)spec);
+    return run_machines(specs, plan);
 }

@@ -152,12 +152,13 @@ MachineSpec *snapshot_spec(const char *name, GError **error)
         : NULL;
 }
 
-/* All of a spec that decides the machine, as text; its name does not. */
+/* All of a spec that decides the machine, as text; names do not. */
 static char *manifest_spec_text(const MachineSpec *spec)
 {
     g_autoptr(JsonNode) node = machine_spec_to_json(spec);
 
     json_object_remove_member(json_node_get_object(node), "name");
+    json_object_remove_member(json_node_get_object(node), "lab");
     return json_to_string(node, FALSE);
 }
 

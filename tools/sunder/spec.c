@@ -37,6 +37,9 @@ static const struct {
     { "initrd", G_STRUCT_OFFSET(MachineSpec, initrd) },
     { "append", G_STRUCT_OFFSET(MachineSpec, append) },
     { "memory", G_STRUCT_OFFSET(MachineSpec, memory) },
+    { "lab", G_STRUCT_OFFSET(MachineSpec, lab) },
+    { "role", G_STRUCT_OFFSET(MachineSpec, role) },
+    { "lab-description", G_STRUCT_OFFSET(MachineSpec, lab_description) },
     { "description", G_STRUCT_OFFSET(MachineSpec, description) },
     { "emulator", G_STRUCT_OFFSET(MachineSpec, emulator) },
     { "image", G_STRUCT_OFFSET(MachineSpec, image) },
@@ -301,6 +304,12 @@ bool machine_spec_resolve(MachineSpec *spec, GError **error)
     }
     description = description_load(spec->machine, error);
     if (!description) {
+        return false;
+    }
+    if (description->machines->len) {
+        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_USAGE,
+                    "%s: a lab of several machines where one is expected",
+                    spec->machine);
         return false;
     }
     g_free(spec->description);

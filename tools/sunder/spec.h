@@ -35,6 +35,11 @@ typedef struct MachineSpec {
     guint64 seed;
     char **arguments;    /* for QEMU, after all of ours; NULL-terminated */
 
+    /* In a lab (lab.h); NULL: in none */
+    char *lab;           /* its name while it runs */
+    char *role;          /* in it */
+    char *lab_description; /* path of its .cfg file */
+
     /* Found by machine_spec_resolve() */
     char *description;   /* path of the .cfg file */
     char *emulator;      /* path of QEMU */

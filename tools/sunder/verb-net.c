@@ -23,7 +23,7 @@ static const char net_text[] =
     "\n"
     "Columns: \"irq/fr\" interrupts per frame, \"no room\" frames that found\n"
     "none in the driver's rings, \"merged\" frames made into bigger packets,\n"
-    "\"cut\" packets made into smaller frames, \"refused\" bad requests of the\n"
+    "\"cut\" packets made into smaller frames, \"refused\" requests of the\n"
     "driver.  States of LACP: A active, S short timeout, G aggregating, Y in\n"
     "sync, C collecting, D distributing, F defaulted, X expired.\n";
 

@@ -8,6 +8,7 @@
 
 #include "console.h"
 #include "description.h"
+#include "lab.h"
 #include "run.h"
 #include "snapshot.h"
 #include "state.h"
@@ -24,13 +25,16 @@ static const char run_text[] =
     "reset or switched itself off before it answered; 124 time-out; 77 this\n"
     "host lacks something; 125 Sunder or the emulator failed; 2 usage.\n"
     "\n"
+    "A lab (netlab) is several machines: of lab NAME they are NAME-a, NAME-b\n"
+    "and so on. Console and --exec are the first one's, or that of --on.\n"
+    "\n"
     "What follows \"--\" goes to QEMU, e.g.  sunder run faultlab -- -s\n"
     "\"sunder list --machines\" shows the machines there are.\n";
 
 /* As the command line gives them; freed by run_options_clear() */
 typedef struct RunOptions {
     char *name, *kernel, *initrd, *append, *memory, *accel, *seed;
-    char *timeout, *boot_timeout, *exec, *restore;
+    char *timeout, *boot_timeout, *exec, *restore, *on;
     int cpus;
     gboolean icount, detach, wait, json, dry_run, no_input, verbose, keep;
     char **arguments;       /* behind "--"; not ours */
@@ -41,7 +45,7 @@ static void run_options_clear(RunOptions *options)
     char *const strings[] = {
         options->name, options->kernel, options->initrd, options->append,
         options->memory, options->accel, options->seed, options->timeout,
-        options->boot_timeout, options->exec, options->restore,
+        options->boot_timeout, options->exec, options->restore, options->on,
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(strings); i++) {
@@ -57,6 +61,9 @@ static int run_parse(RunOptions *options, int *argc, char ***argv)
           "name while it runs (default: the machine's)", "NAME" },
         { "exec", 'e', 0, G_OPTION_ARG_STRING, &options->exec,
           "run CMD in the guest, return its exit status, end", "CMD" },
+        { "on", 0, 0, G_OPTION_ARG_STRING, &options->on,
+          "with a lab: whose console or --exec (default: the first)",
+          "ROLE" },
         { "detach", 'd', 0, G_OPTION_ARG_NONE, &options->detach,
           "leave the machine running", NULL },
         { "wait", 'w', 0, G_OPTION_ARG_NONE, &options->wait,
@@ -165,12 +172,14 @@ static MachineSpec *run_restored_spec(const char *machine,
     return g_steal_pointer(&spec);
 }
 
-static MachineSpec *run_spec(const char *machine, const RunOptions *options,
-                             GError **error)
+/* The machines to start, resolved */
+static GPtrArray *run_specs(const char *machine, const RunOptions *options,
+                            GError **error)
 {
     g_autoptr(MachineSpec) spec = options->restore
         ? run_restored_spec(machine, options, error)
         : machine_spec_new(machine);
+    g_autoptr(GPtrArray) specs = NULL;
 
     if (!spec || (!options->restore &&
                   !run_fill_spec(spec, options, error))) {
@@ -181,13 +190,24 @@ static MachineSpec *run_spec(const char *machine, const RunOptions *options,
             g_prefix_error(error, "--name: ");
             return NULL;
         }
-        g_free(spec->name);
-        spec->name = g_strdup(options->name);
+        lab_rename(spec, options->name);
     }
-    return machine_spec_resolve(spec, error) ? g_steal_pointer(&spec) : NULL;
+    if (options->restore) {
+        specs = g_ptr_array_new_with_free_func(
+            (GDestroyNotify)machine_spec_free);
+        g_ptr_array_add(specs, g_steal_pointer(&spec));
+    } else {
+        specs = lab_specs(spec, error);
+    }
+    for (guint i = 0; specs && i < specs->len; i++) {
+        if (!machine_spec_resolve(specs->pdata[i], error)) {
+            return NULL;
+        }
+    }
+    return g_steal_pointer(&specs);
 }
 
-static int run_dry(const MachineSpec *spec, bool restore)
+static int run_dry_one(const MachineSpec *spec, bool restore)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *root = machine_state_root(&error);
@@ -204,10 +224,31 @@ static int run_dry(const MachineSpec *spec, bool restore)
     return 0;
 }
 
+static int run_dry(GPtrArray *specs, bool restore)
+{
+    int status = 0;
+
+    for (guint i = 0; !status && i < specs->len; i++) {
+        status = run_dry_one(specs->pdata[i], restore);
+    }
+    return status;
+}
+
+static void run_say(GPtrArray *specs)
+{
+    for (guint i = 0; i < specs->len; i++) {
+        const MachineSpec *spec = specs->pdata[i];
+
+        fprintf(stderr, "sunder: %s with kernel %s on %s\n", spec->name,
+                spec->image, machine_accel_text(spec->accel));
+    }
+}
+
 static bool run_plan(RunPlan *plan, const RunOptions *options,
                      GError **error)
 {
     plan->command = options->exec;
+    plan->on = options->on;
     plan->restore = options->restore;
     plan->detach = options->detach;
     plan->wait = options->wait;
@@ -231,7 +272,7 @@ int verb_run(int argc, char **argv)
 {
     g_auto(RunOptions) options = { .arguments = run_split(&argc, argv) };
     int status = run_parse(&options, &argc, &argv);
-    g_autoptr(MachineSpec) spec = NULL;
+    g_autoptr(GPtrArray) specs = NULL;
     g_autoptr(GError) error = NULL;
     RunPlan plan = { 0 };
 
@@ -244,15 +285,15 @@ int verb_run(int argc, char **argv)
                           "shows them", argc ? argv[1] : "");
     }
     if (!run_plan(&plan, &options, &error) ||
-        !(spec = run_spec(argv[0], &options, &error))) {
+        !(specs = run_specs(argv[0], &options, &error)) ||
+        !run_chosen(specs, &plan, &error)) {
         return run_fail(&plan, NULL, error);
     }
     if (options.dry_run) {
-        return run_dry(spec, options.restore != NULL);
+        return run_dry(specs, options.restore != NULL);
     }
     if (options.verbose) {
-        fprintf(stderr, "sunder: %s with kernel %s on %s\n", spec->name,
-                spec->image, machine_accel_text(spec->accel));
+        run_say(specs);
     }
-    return run_machine(spec, &plan);
+    return run_machines(specs, &plan);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lab.h"
 #include "run.h"
 #include "snapshot.h"
 #include "state.h"
@@ -86,8 +87,7 @@ static int snap_restore(int argc, char **argv)
         return run_fail(&plan, name, error);
     }
     if (name) {
-        g_free(spec->name);
-        spec->name = g_strdup(name);
+        lab_rename(spec, name);
     }
     plan.restore = argv[0];
     return run_machine(spec, &plan);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lab.h"
 #include "state.h"
 #include "verbs.h"
 
@@ -105,6 +106,36 @@ static int status_ended(Machine *machine, gboolean json)
     return 1;
 }
 
+/* All machines of a lab; with JSON an array. -1: there is no such lab. */
+static int status_lab(const char *lab, gboolean json)
+{
+    g_auto(GStrv) members = lab_running(lab);
+    g_autoptr(JsonArray) array = json_array_new();
+    g_autoptr(GError) error = NULL;
+
+    for (char **member = members; *member; member++) {
+        JsonObject *object = json_object_new();
+        g_autoptr(Machine) machine = machine_open(*member, &error);
+
+        json_array_add_object_element(array, object);
+        if (!machine) {
+            return verb_fail(error);
+        }
+        status_describe(machine, object);
+        if (!status_ask(machine, object, &error)) {
+            return verb_fail(error);
+        }
+        if (!json) {
+            printf("%s", member == members ? "" : "\n");
+            status_print(object);
+        }
+    }
+    if (json && *members) {
+        verb_print_json(json_node_init_array(json_node_alloc(), array));
+    }
+    return *members ? 0 : -1;
+}
+
 int verb_status(int argc, char **argv)
 {
     gboolean json = FALSE;
@@ -134,5 +165,9 @@ int verb_status(int argc, char **argv)
     }
     /* It may have ended between the two looks. */
     machine = machine_open_ended(argv[0], NULL);
+    status = machine ? -1 : status_lab(argv[0], json);
+    if (status >= 0) {
+        return status;
+    }
     return machine ? status_ended(machine, json) : verb_fail(error);
 }

@@ -4,12 +4,14 @@
  */
 #include <stdio.h>
 
+#include "lab.h"
 #include "state.h"
 #include "verbs.h"
 
 static const char stop_text[] =
     "The guest is asked to switch itself off; if it does not within 20 s, the\n"
-    "emulator is told to quit, and at last killed. --force begins there.\n";
+    "emulator is told to quit, and at last killed. --force begins there.\n"
+    "The name of a lab stands for all its machines.\n";
 
 static int stop_one(const char *name, bool force)
 {
@@ -25,6 +27,24 @@ static int stop_one(const char *name, bool force)
     }
     state_prune(name);
     return 0;
+}
+
+/* A machine, or all of a lab */
+static int stop_named(const char *name, bool force)
+{
+    g_autoptr(Machine) machine = machine_open(name, NULL);
+    g_auto(GStrv) members = machine ? NULL : lab_running(name);
+    int worst = 0;
+
+    if (!members || !*members) {
+        return stop_one(name, force);
+    }
+    for (char **member = members; *member; member++) {
+        int status = stop_one(*member, force);
+
+        worst = MAX(worst, status);
+    }
+    return worst;
 }
 
 int verb_stop(int argc, char **argv)
@@ -54,7 +74,7 @@ int verb_stop(int argc, char **argv)
         running = machine_list_running(NULL);
     }
     for (char **name = all ? running : argv; name && *name; name++) {
-        status = stop_one(*name, force);
+        status = stop_named(*name, force);
         worst = MAX(worst, status);
     }
     return worst;
