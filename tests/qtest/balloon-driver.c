@@ -116,6 +116,41 @@ QTestState *qballoon_machine(QBalloon *b, const char *properties,
     return qts;
 }
 
+QTestState *qballoon_private_file_machine(QBalloon *b, const char *properties)
+{
+    g_autofree char *path = g_strdup("/tmp/sunder-balloon-XXXXXX");
+    int fd = g_mkstemp(path);
+    g_autofree char *options =
+        g_strdup_printf("-object memory-backend-file,id=m,size=128M,"
+                        "mem-path=%s,share=off -machine memory-backend=m",
+                        path);
+    QTestState *qts;
+
+    g_assert_cmpint(ftruncate(fd, BALLOON_MEMORY), ==, 0);
+    qts = qballoon_machine(b, properties, options);
+    close(fd);
+    unlink(path);
+    return qts;
+}
+
+bool qballoon_has_huge_pages(void)
+{
+    g_autofree char *text = NULL;
+    unsigned wanted = BALLOON_MEMORY / SUPER_PAGE;
+
+    if (!g_file_get_contents("/sys/kernel/mm/hugepages/hugepages-2048kB/"
+                             "free_hugepages", &text, NULL, NULL) ||
+        atoi(text) < wanted) {
+        g_autofree char *why =
+            g_strdup_printf("this host has no %u free huge pages of 2 MiB",
+                            wanted);
+
+        g_test_skip(why);
+        return false;
+    }
+    return true;
+}
+
 void qballoon_end(QBalloon *b)
 {
     QTestState *qts = b->qts;

@@ -19,6 +19,7 @@
 #define BALLOON_MEMORY  (128 * MiB)
 #define BALLOON_MACHINE "-machine q35 -m 128 -nodefaults -vga none "
 #define BALLOON_DEVICE  "-device sunder-balloon,id=balloon0,addr=4"
+#define SUPER_PAGE      (2 * MiB)
 
 #define DRIVER_BUFFER (2 * MiB)         /* for page numbers */
 #define DRIVER_END    (16 * MiB)
@@ -59,7 +60,18 @@ void qballoon_reset(QBalloon *b);
 /* Start with BALLOON_MACHINE, a device with @properties, more @options. */
 QTestState *qballoon_machine(QBalloon *b, const char *properties,
                              const char *options);
+/* Its memory is a file that it maps privately, and that has no name. */
+QTestState *qballoon_private_file_machine(QBalloon *b,
+                                          const char *properties);
 void qballoon_end(QBalloon *b);
+
+/* Memory on hugetlbfs, as options. */
+#define QBALLOON_HUGE \
+    "-object memory-backend-memfd,id=m,size=128M,share=on,hugetlb=on " \
+    "-machine memory-backend=m"
+
+/* Whether the host has the pages for that; if not, the test is skipped. */
+bool qballoon_has_huge_pages(void);
 
 uint32_t qballoon_config(QBalloon *b, unsigned offset);
 void qballoon_set_config(QBalloon *b, unsigned offset, uint32_t value);

@@ -5,8 +5,7 @@
 #include "qobject/qnum.h"
 #include "saved-state.h"
 
-#define AREA       (32 * MiB)
-#define SUPER_PAGE (2 * MiB)
+#define AREA (32 * MiB)
 
 #define DEVICE BALLOON_MACHINE BALLOON_DEVICE
 

@@ -4,8 +4,7 @@
 #include "balloon-driver.h"
 #include "start-fails.h"
 
-#define AREA        (32 * MiB)      /* what the tests put into the balloon */
-#define SUPER_PAGE  (2 * MiB)
+#define AREA (32 * MiB)     /* what the tests put into the balloon */
 
 static uint8_t byte_at(QBalloon *b, uint64_t address)
 {
@@ -396,32 +395,14 @@ static void test_shared_memory(void)
 /* Others may have the file mapped: it is left as it is. */
 static void test_private_file_is_left_alone(void)
 {
-    g_autofree char *path = g_strdup("/tmp/sunder-balloon-XXXXXX");
-    int fd = g_mkstemp(path);
-    g_autofree char *options = NULL;
     QBalloon b;
 
-    g_assert_cmpint(ftruncate(fd, BALLOON_MEMORY), ==, 0);
-    options = g_strdup_printf("-object memory-backend-file,id=m,size=128M,"
-                              "mem-path=%s,share=off "
-                              "-machine memory-backend=m", path);
-    qballoon_machine(&b, ",sweep=off", options);
+    qballoon_private_file_machine(&b, ",sweep=off");
     qballoon_fill(&b, AREA, SUPER_PAGE, 0x5a);
     qballoon_send(&b, Q_INFLATE, AREA, SUPER_PAGE);
     g_assert_cmpint(ballooned(&b), ==, SUPER_PAGE);
     g_assert_cmphex(byte_at(&b, AREA), ==, 0x5a);
     qballoon_end(&b);
-    close(fd);
-    unlink(path);
-}
-
-static bool host_has_huge_pages(unsigned wanted)
-{
-    g_autofree char *text = NULL;
-
-    return g_file_get_contents("/sys/kernel/mm/hugepages/hugepages-2048kB/"
-                               "free_hugepages", &text, NULL, NULL) &&
-           atoi(text) >= wanted;
 }
 
 /* Requests of Linux are half a huge page long: it fills over two. */
@@ -429,13 +410,11 @@ static void test_huge_page_goes_back_whole(void)
 {
     QBalloon b;
 
-    if (!host_has_huge_pages(BALLOON_MEMORY / SUPER_PAGE)) {
-        g_test_skip("this host has no 64 free huge pages of 2 MiB");
+    if (!qballoon_has_huge_pages()) {
         return;
     }
     qballoon_machine(&b, ",sweep=off",
-                     "-object memory-backend-memfd,id=m,size=128M,share=on,"
-                     "hugetlb=on -machine memory-backend=m");
+                     QBALLOON_HUGE);
     qballoon_fill(&b, AREA, 2 * SUPER_PAGE, 0x5a);
     qballoon_send(&b, Q_INFLATE, AREA + 4096, 2 * SUPER_PAGE - 4096);
     g_usleep(100000);

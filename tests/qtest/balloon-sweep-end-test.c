@@ -3,8 +3,6 @@
 #include "qemu/osdep.h"
 #include "balloon-sweep.h"
 
-#define SUPER_PAGE (2 * MiB)
-
 /* The request waits no longer than sweep-hold. */
 static void test_hold_is_bounded(void)
 {

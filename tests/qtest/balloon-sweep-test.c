@@ -4,12 +4,8 @@
 #include <sys/resource.h>
 #include "balloon-sweep.h"
 
-#define SUPER_PAGE (2 * MiB)
-
 #define MEMFD "-object memory-backend-memfd,id=m,size=128M,share=on " \
               "-machine memory-backend=m"
-#define HUGE  "-object memory-backend-memfd,id=m,size=128M,share=on," \
-              "hugetlb=on -machine memory-backend=m"
 
 static void check_sweep_takes_zeroes(const char *options, const char *more)
 {
@@ -85,33 +81,22 @@ static void test_pause_engine(void)
     check_sweep_takes_zeroes("", ",sweep-guard=pause");
 }
 
-static bool host_has_huge_pages(unsigned wanted)
-{
-    g_autofree char *text = NULL;
-
-    return g_file_get_contents("/sys/kernel/mm/hugepages/hugepages-2048kB/"
-                               "free_hugepages", &text, NULL, NULL) &&
-           atoi(text) >= wanted;
-}
-
 static void test_command_sweeps_huge_pages(void)
 {
-    if (!host_has_huge_pages(BALLOON_MEMORY / SUPER_PAGE)) {
-        g_test_skip("this host has no 64 free huge pages of 2 MiB");
+    if (!qballoon_has_huge_pages()) {
         return;
     }
-    check_sweep_takes_zeroes(HUGE, ",sweep-hugetlb=on");
+    check_sweep_takes_zeroes(QBALLOON_HUGE, ",sweep-hugetlb=on");
 }
 
 static void test_huge_pages_are_refused_unless_asked_for(void)
 {
     QBalloon b;
 
-    if (!host_has_huge_pages(BALLOON_MEMORY / SUPER_PAGE)) {
-        g_test_skip("this host has no 64 free huge pages of 2 MiB");
+    if (!qballoon_has_huge_pages()) {
         return;
     }
-    qballoon_machine(&b, ",sweep=manual", HUGE);
+    qballoon_machine(&b, ",sweep=manual", QBALLOON_HUGE);
     expect_refused(&b, "memory block 'm' is not swept: it is on hugetlbfs");
     qballoon_end(&b);
 }
@@ -331,22 +316,13 @@ static void expect_inhibited(QBalloon *b, const char *expected)
 
 static void test_private_file_is_refused(void)
 {
-    g_autofree char *path = g_strdup("/tmp/sunder-balloon-XXXXXX");
-    int fd = g_mkstemp(path);
-    g_autofree char *options = NULL;
     QBalloon b;
 
-    g_assert_cmpint(ftruncate(fd, BALLOON_MEMORY), ==, 0);
-    options = g_strdup_printf("-object memory-backend-file,id=m,size=128M,"
-                              "mem-path=%s,share=off "
-                              "-machine memory-backend=m", path);
-    qballoon_machine(&b, ",sweep=manual", options);
+    qballoon_private_file_machine(&b, ",sweep=manual");
     expect_refused(&b, "memory block 'm' is not swept: it maps a file "
                    "privately");
     expect_inhibited(&b, "it maps a file privately");
     qballoon_end(&b);
-    close(fd);
-    unlink(path);
 }
 
 static void test_locked_memory_is_refused(void)
