@@ -506,9 +506,12 @@ extern const VMStateInfo nic_dlpi_vmstate_info;
 
 /* --- nic-fault.c ------------------------------------------------------- */
 
-/* Points of all ports and rings, and what they hold back. */
+/* Points of all ports, which must have their names. */
 bool nic_fault_realize(NicCard *card, Error **errp);
 void nic_fault_unrealize(NicCard *card);
+/* Points of the rings of a function: n_pairs of them. */
+bool nic_fault_realize_function(NicFunction *f, Error **errp);
+void nic_fault_unrealize_function(NicFunction *f);
 /* Whether frames have to take their way through the next two. */
 static inline bool nic_fault_is_active(const NicPort *port)
 {
