@@ -20,6 +20,9 @@
 /* Of an aggregation's state: 32 members with LACP are some 10 KiB. */
 #define STATE_MAX               (256 * KiB)
 
+/* A MacPortStats is numbers of one kind. */
+#define N_COUNTERS  (sizeof(MacPortStats) / sizeof(uint64_t))
+
 /* What was told last, and what is to be told. */
 struct NicWatch {
     NicGroup *group;
@@ -30,7 +33,8 @@ struct NicWatch {
     NicPolicy from;
     double before;
     uint64_t since;             /* intervals, when it was carried out */
-    uint8_t *state;             /* while in transit */
+    uint64_t counters[N_COUNTERS];      /* of its port, while in transit */
+    uint8_t *state;
     uint32_t state_size;
 };
 
@@ -359,6 +363,8 @@ static int watch_pre_save(void *opaque)
     g_clear_pointer(&w->state, g_free);
     w->state_size = 0;
     if (w->group->aggregation) {
+        memcpy(w->counters, mac_port_stats(w->group->mac),
+               sizeof(w->counters));
         bytes = aggregation_save(w->group->aggregation, nic_now());
         w->state_size = bytes->len;
         w->state = g_byte_array_free(bytes, FALSE);
@@ -390,7 +396,10 @@ static bool state_size_is_valid(void *opaque, int version_id)
 static void take_over(NicWatch *w)
 {
     AggregationStatus status;
+    MacPortStats stats;
 
+    memcpy(&stats, w->counters, sizeof(stats));
+    mac_port_set_stats(w->group->mac, &stats);
     aggregation_status(w->group->aggregation, &status);
     w->policy = status.policy;
     w->judging = false;
@@ -431,6 +440,7 @@ const VMStateDescription vmstate_nic_watch = {
     .post_load = watch_post_load,
     .fields = (const VMStateField[]) {
         VMSTATE_BOOL(adaptive, NicWatch),
+        VMSTATE_UINT64_ARRAY(counters, NicWatch, N_COUNTERS),
         VMSTATE_UINT32(state_size, NicWatch),
         VMSTATE_VALIDATE("size of an aggregation's state",
                          state_size_is_valid),
