@@ -64,7 +64,7 @@ static int function_post_load(void *opaque, int version_id)
 /* What its other files save of a function. */
 #define VMSTATE_OF_FUNCTION(information) \
     {                                    \
-        .name = (information).name,      \
+        .name = #information,            \
         .info = &(information),          \
         .flags = VMS_SINGLE,             \
         .size = sizeof(NicFunction),     \

@@ -126,6 +126,7 @@ void nic_backend_release(NicBackend *b);
 struct NicPort {
     NicCard *card;
     unsigned number;
+    NicGroup *group;
     char *name;                 /* "<id>.pN" */
     char *backend_id;           /* of a netdev or a NicBackend; "": none */
     MacPort *mac;               /* published for as long as the card is */
@@ -141,7 +142,9 @@ struct NicPort {
     NicStage *stage;            /* the burst that is being received */
     unsigned in_flight;         /* with the netdev, not yet on the wire */
     bool full;                  /* transmit refused or had no space */
-    bool paused;                /* the backend was told to wait */
+    bool paused;                /* the wire was told to wait */
+    bool waiting;               /* a NicBackend: it does not read */
+    VMChangeStateEntry *vm_state;
     uint64_t pauses;            /* times that it was */
     FaultPoint *point;
     bool fault_holds;           /* frames back, for a while */
@@ -156,6 +159,7 @@ struct NicGroup {
     NicPort *ports[NIC_MAX_PORTS];
     unsigned n_ports;
     MacPort *mac;               /* what functions attach to */
+    unsigned staged;            /* buffers that staged packets will need */
     Aggregation *aggregation;   /* NULL for one port */
     QEMUTimer *timer;           /* nic-aggregation.c */
     NicWatch *watch;            /* nic-aggregation.c; for one port, too */
@@ -455,6 +459,8 @@ void nic_control_learn(NicFunction *f, const NicPacket *packet,
                        unsigned pair);
 /* Guest announcement after a migration. */
 void nic_control_announce(NicFunction *f);
+/* Its state in a migration; of a NicFunction. */
+extern const VMStateInfo nic_control_vmstate_info;
 
 /* --- nic-offload.c: checksums and segments ----------------------------- */
 
