@@ -22,7 +22,8 @@ class Lab:
     running = []
 
     def __init__(self, machine, *options):
-        self.name = f'bench-{machine}-{os.getpid()}-{len(Lab.running)}'
+        self.name = (f'bench-{pathlib.Path(machine).stem}-{os.getpid()}-'
+                     f'{len(Lab.running)}')
         self.title = machine
         self.events = []
         Lab.running.append(self)
