@@ -6,11 +6,6 @@
 #include "qemu/osdep.h"
 #include "iommu-machine.h"
 
-#define OLD             DATA
-#define NEW             (DATA + UINT64_C(0x100000))
-#define OLD_VALUE       UINT64_C(0x0101010101010101)
-#define NEW_VALUE       UINT64_C(0x0202020202020202)
-#define MS              1000000
 #define LATE_WORD       UINT64_C(0x5d5d5d5d5d5d5d5d)
 
 #define INVALIDATION    "iommu0/invalidation"
@@ -19,12 +14,8 @@
 static IommuMachine *start(const char *mode)
 {
     g_autofree char *iommu = g_strdup_printf("sunder-iommu,mode=%s", mode);
-    IommuMachine *m = iommu_start_mapped(iommu, " ");
 
-    qtest_writeq(m->qts, OLD, OLD_VALUE);
-    qtest_writeq(m->qts, NEW, NEW_VALUE);
-    map(m, IOVA, OLD, ENTRY_RW);
-    return m;
+    return iommu_start_page(iommu);
 }
 
 static void expect_value(IommuMachine *m, uint64_t expected)

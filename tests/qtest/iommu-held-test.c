@@ -7,23 +7,14 @@
 #include "qemu/osdep.h"
 #include "iommu-machine.h"
 
-#define OLD             DATA
-#define NEW             (DATA + UINT64_C(0x100000))
-#define OLD_VALUE       UINT64_C(0x0101010101010101)
-#define NEW_VALUE       UINT64_C(0x0202020202020202)
-#define WRITTEN         UINT64_C(0x0303030303030303)
 #define SLOT            2
 #define LENGTH          64u
 
 static IommuMachine *start(const char *options)
 {
     g_autofree char *iommu = g_strdup_printf("sunder-iommu,%s", options);
-    IommuMachine *m = iommu_start_mapped(iommu, " ");
 
-    qtest_writeq(m->qts, OLD, OLD_VALUE);
-    qtest_writeq(m->qts, NEW, NEW_VALUE);
-    map(m, IOVA, OLD, ENTRY_RW);
-    return m;
+    return iommu_start_page(iommu);
 }
 
 /* The device holds LENGTH bytes at IOVA and has written through it. */

@@ -7,8 +7,6 @@
 #include "qemu/osdep.h"
 #include "iommu-machine.h"
 
-#define OLD             DATA
-#define NEW             (DATA + UINT64_C(0x100000))
 #define N_PAGES         16
 
 typedef struct Variant {

@@ -18,7 +18,6 @@
 #define STEPS           300
 #define N_FRAMES        24
 #define BYTES           16u
-#define MS              1000000
 #define DELAYED_MAX     20      /* ms */
 
 /* Slot 0 is the machine driver's own. */

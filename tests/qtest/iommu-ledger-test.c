@@ -7,7 +7,6 @@
 #include "iommu-machine.h"
 
 #define N_PAGES         8
-#define MS              1000000
 
 /* N_PAGES pages that were used at time 0; 3 ms later two have changed. */
 static IommuMachine *start_changed(void)

@@ -286,6 +286,16 @@ IommuMachine *iommu_start_mapped(const char *iommu, const char *options, ...)
     return m;
 }
 
+IommuMachine *iommu_start_page(const char *iommu)
+{
+    IommuMachine *m = iommu_start_mapped(iommu, " ");
+
+    qtest_writeq(m->qts, OLD, OLD_VALUE);
+    qtest_writeq(m->qts, NEW, NEW_VALUE);
+    map(m, IOVA, OLD, ENTRY_RW);
+    return m;
+}
+
 IommuMachine *iommu_loaded(QTestState *qts, const IommuMachine *before)
 {
     IommuMachine *m = g_new0(IommuMachine, 1);

@@ -36,6 +36,15 @@
 #define DOMAIN          7
 #define IOVA            UINT64_C(0x40000000)    /* for whoever needs one */
 
+/* Two pages, one of which is mapped at IOVA, and what is in them. */
+#define OLD             DATA
+#define NEW             (DATA + UINT64_C(0x100000))
+#define OLD_VALUE       UINT64_C(0x0101010101010101)
+#define NEW_VALUE       UINT64_C(0x0202020202020202)
+#define WRITTEN         UINT64_C(0x0303030303030303)    /* by a device */
+
+#define MS              1000000                 /* nanoseconds */
+
 #define PAGE_4K         UINT64_C(0x1000)
 #define PAGE_2M         UINT64_C(0x200000)
 #define PAGE_1G         UINT64_C(0x40000000)
@@ -117,6 +126,8 @@ IommuMachine *iommu_start(const char *iommu, const char *options, ...)
     G_GNUC_PRINTF(2, 3);
 IommuMachine *iommu_start_mapped(const char *iommu, const char *options, ...)
     G_GNUC_PRINTF(2, 3);
+/* One like iommu_start_mapped(), with OLD at IOVA. */
+IommuMachine *iommu_start_page(const char *iommu);
 /* The command line of iommu_start(), freed by the caller */
 char *iommu_args(const char *iommu, const char *options);
 /* Goes on in a machine that was loaded from a saved state of @before. */

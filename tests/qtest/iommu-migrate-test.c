@@ -6,12 +6,6 @@
 #include "iommu-machine.h"
 #include "saved-state.h"
 
-#define OLD             DATA
-#define NEW             (DATA + UINT64_C(0x100000))
-#define OLD_VALUE       UINT64_C(0x0101010101010101)
-#define NEW_VALUE       UINT64_C(0x0202020202020202)
-#define WRITTEN         UINT64_C(0x0303030303030303)
-#define MS              1000000
 #define SLOT            2
 
 #define REPORT          "sunder-iommu,mode=report,bounce=on"
@@ -19,11 +13,8 @@
 /* A machine whose device has used IOVA at OLD */
 static IommuMachine *start(const char *iommu)
 {
-    IommuMachine *m = iommu_start_mapped(iommu, " ");
+    IommuMachine *m = iommu_start_page(iommu);
 
-    qtest_writeq(m->qts, OLD, OLD_VALUE);
-    qtest_writeq(m->qts, NEW, NEW_VALUE);
-    map(m, IOVA, OLD, ENTRY_RW);
     dma_read(m, IOVA, NULL);
     return m;
 }
