@@ -55,6 +55,8 @@ struct NicDgram {
     struct mmsghdr *in;
     struct mmsghdr out[NIC_BURST];
     struct iovec out_pieces[MAX_PIECES];    /* with vnet-header */
+    NicCargo none[NIC_BURST];   /* of packets that come without */
+    struct iovec one[NIC_BURST];
     uint8_t *flat;              /* a frame of more than MAX_PIECES */
 };
 
@@ -172,9 +174,9 @@ static void set_pieces(NicDgram *w, unsigned i, const struct iovec *iov,
 }
 
 /* In one piece, for a driver that made too many of it. */
-static void flatten(NicDgram *w, const NicPacket *packet)
+static void flatten(NicDgram *w, const NicPacket *packet,
+                    const NicCargo *cargo)
 {
-    const NicCargo *cargo = packet->opaque;
     bool has_header = w->parent_obj.vnet_header;
 
     if (!w->flat) {
@@ -198,7 +200,8 @@ static unsigned prepare(NicDgram *w, const NicPacket *packets, unsigned n)
     unsigned used = 0, i;
 
     for (i = 0; i < MIN(n, NIC_BURST); i++) {
-        const NicCargo *cargo = packets[i].opaque;
+        const NicCargo *cargo = nic_packet_cargo(&packets[i], &w->none[i],
+                                                 &w->one[i]);
         struct iovec *pieces = &w->out_pieces[used];
 
         if (packets[i].length == 0 || packets[i].length > MAX_FRAME) {
@@ -206,7 +209,7 @@ static unsigned prepare(NicDgram *w, const NicPacket *packets, unsigned n)
         }
         if (cargo->n_iov + has_header > MAX_PIECES - used) {
             if (i == 0) {
-                flatten(w, packets);
+                flatten(w, packets, cargo);
                 i = 1;
             }
             break;

@@ -47,7 +47,9 @@ static NicHeld *held_new(const struct virtio_net_hdr *header,
 
 static NicHeld *held_copy(const NicPacket *packet)
 {
-    const NicCargo *cargo = packet->opaque;
+    struct iovec one;
+    NicCargo none;
+    const NicCargo *cargo = nic_packet_cargo(packet, &none, &one);
     NicHeld *held = held_new(&cargo->header, packet->length);
 
     held->iov.iov_len = iov_to_buf(cargo->iov, cargo->n_iov, 0, held->data,
