@@ -88,8 +88,8 @@ class Nic:
         near, far = self.socket, f'{self.socket}.peer'
         name = f'n{self.number}'
         if self.wire == 'burst':
-            return ['-object', f'sunder-nic-dgram,id={name},local={near},'
-                    f'remote={far}']
+            return ['-object', f'sunder-nic-dgram,id={name},'
+                    f'local=unix:{near},remote=unix:{far}']
         return ['-netdev', {
             'dgram': f'dgram,id={name},local.type=unix,local.path={near},'
                      f'remote.type=unix,remote.path={far}',
