@@ -41,9 +41,31 @@ Test(scenario_file, gives_what_stands_at_the_top)
     cr_assert_str_eq(scenario->kernel, "6.12");
     cr_assert(scenario->seeded && scenario->seed == 7 && scenario->icount);
     cr_assert_eq(scenario->timeout_ns, 90000000000);
-    cr_assert_eq(scenario->cpus, 3);
-    cr_assert_str_eq(scenario->arguments[1], "-S");
+    cr_assert_eq(scenario->boot->cpus, 3);
+    cr_assert_str_eq(scenario->boot->arguments[1], "-S");
     cr_assert_str_eq(scenario->tags[1], "two");
+}
+
+Test(scenario_file, machines_of_a_lab_have_steps_and_boots)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Scenario) scenario = parse(
+        HEAD "boot:\n  append: quiet\n  machines:\n"
+        "    - {on: b, append: more, args: [-s]}\n"
+        "steps:\n  - run: uname\n    on: b\n    report: kernel\n"
+        "  - sleep: 1s\n", &error);
+    const ScenarioBoot *boot;
+
+    cr_assert_not_null(scenario, "%s", error ? error->message : "");
+    cr_assert_str_eq(scenario->boot->append, "quiet");
+    cr_assert_eq(scenario->boots->len, 1);
+    boot = scenario->boots->pdata[0];
+    cr_assert_str_eq(boot->on, "b");
+    cr_assert_str_eq(boot->append, "more");
+    cr_assert_str_eq(boot->arguments[0], "-s");
+    cr_assert_str_eq(step(scenario, 0)->on, "b");
+    cr_assert_str_eq(step(scenario, 0)->title, "b: run: uname");
+    cr_assert_null(step(scenario, 1)->on);
 }
 
 Test(scenario_file, a_step_keeps_its_line_and_title)

@@ -171,12 +171,30 @@ Test(scenario_output, json_comes_back_the_same)
     result->seed = 42;
     result->line = 9;
     result->step = g_strdup("run: x");
+    scenario_result_tell(result, "lost", "3\n");
     node = scenario_result_to_json(result);
     back = scenario_result_from_json(node);
     cr_assert_eq(back->outcome, SCENARIO_BOOT_ERROR);
     cr_assert(back->seeded && back->seed == 42 && back->line == 9);
     cr_assert_str_eq(back->step, "run: x");
     cr_assert_str_eq(back->message, "m");
+    cr_assert_eq(back->reports->len, 1);
+    cr_assert_str_eq(back->reports->pdata[0], "lost: 3");
+}
+
+Test(scenario_output, what_steps_tell_is_shown)
+{
+    g_autoptr(GPtrArray) results = one(make(SCENARIO_PASS, NULL));
+    g_autofree char *document = NULL;
+    g_autofree char *tap = NULL;
+
+    scenario_result_tell(results->pdata[0], "lost", "3 <of> \x1b[1m 4\n5\n");
+    document = junit_document(results);
+    assert_xml(document);
+    cr_assert(strstr(document, "<system-out>lost: 3 &lt;of&gt;"));
+    tap = tap_text(results->pdata[0]);
+    cr_assert(strstr(tap, "ok 3 - a name\n# lost: 3 <of>  [1m 4 5\n"), "%s",
+              tap);
 }
 
 Test(scenario_output, exit_statuses)

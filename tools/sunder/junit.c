@@ -59,6 +59,21 @@ static void append_body(GString *xml, const ScenarioResult *result,
            type, message, escaped, element);
 }
 
+/* What steps told, as JUnit's free text of a test */
+static void append_reports(GString *xml, const ScenarioResult *result)
+{
+    if (!result->reports->len) {
+        return;
+    }
+    append(xml, "      <system-out>");
+    for (guint i = 0; i < result->reports->len; i++) {
+        g_autofree char *line = xml_text(result->reports->pdata[i]);
+
+        append(xml, "%s\n", line);
+    }
+    append(xml, "</system-out>\n");
+}
+
 static void append_case(GString *xml, const ScenarioResult *result)
 {
     g_autofree char *title = scenario_result_title(result);
@@ -86,6 +101,7 @@ static void append_case(GString *xml, const ScenarioResult *result)
     default:
         break;
     }
+    append_reports(xml, result);
     append(xml, "    </testcase>\n");
 }
 

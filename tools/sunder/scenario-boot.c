@@ -8,7 +8,9 @@
 #include <unistd.h>
 #include <utime.h>
 
+#include "lab.h"
 #include "scenario-boot.h"
+#include "scenario-guests.h"
 #include "scenario-keep.h"
 #include "scenario-lockstep.h"
 #include "snapshot.h"
@@ -25,25 +27,110 @@
  */
 #define ICOUNT_SEED 1
 
-MachineSpec *scenario_spec(const Scenario *scenario, const char *kernel)
+/* Put @boot's wishes into @spec, behind those that are there. */
+static void apply_boot(MachineSpec *spec, const ScenarioBoot *boot)
+{
+    g_autofree char *append = spec->append;
+    g_auto(GStrv) arguments = spec->arguments;
+    guint before = arguments ? g_strv_length(arguments) : 0;
+    guint more = g_strv_length(boot->arguments);
+
+    if (boot->memory) {
+        g_free(spec->memory);
+        spec->memory = g_strdup(boot->memory);
+    }
+    spec->cpus = boot->cpus ? boot->cpus : spec->cpus;
+    spec->append = append && boot->append
+        ? g_strdup_printf("%s %s", append, boot->append)
+        : g_strdup(append ? append : boot->append);
+    spec->arguments = g_new0(char *, before + more + 1);
+    for (guint i = 0; i < before; i++) {
+        spec->arguments[i] = g_strdup(arguments[i]);
+    }
+    for (guint i = 0; i < more; i++) {
+        spec->arguments[before + i] = g_strdup(boot->arguments[i]);
+    }
+}
+
+static MachineSpec *scenario_spec(const Scenario *scenario,
+                                  const char *kernel, const char *name)
 {
     MachineSpec *spec = machine_spec_new(scenario->machine);
 
+    spec->name = g_strdup(name);
     spec->kernel = g_strdup(kernel ? kernel : scenario->kernel);
-    spec->append = g_strdup(scenario->append);
-    spec->memory = g_strdup(scenario->memory);
-    spec->cpus = scenario->cpus;
     spec->icount = scenario->icount;
     if (scenario->icount) {
         spec->accel = MACHINE_ACCEL_TCG;
         spec->seeded = true;
         spec->seed = ICOUNT_SEED;
+        spec->arguments = lockstep_arguments(NULL);
     }
-    g_strfreev(spec->arguments);
-    spec->arguments = scenario->icount ?
-                      lockstep_arguments(scenario->arguments) :
-                      g_strdupv(scenario->arguments);
+    apply_boot(spec, scenario->boot);
     return spec;
+}
+
+/* The machine of @role (NULL: the first) */
+static MachineSpec *find_spec(const GPtrArray *specs, const char *role,
+                              GError **error)
+{
+    g_autoptr(GString) roles = g_string_new(NULL);
+
+    for (guint i = 0; i < specs->len; i++) {
+        MachineSpec *spec = specs->pdata[i];
+
+        if (!role || !g_strcmp0(role, spec->role)) {
+            return spec;
+        }
+        g_string_append_printf(roles, "%s%s", i ? ", " : "",
+                               spec->role ? spec->role : "none: it is no lab");
+    }
+    g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_USAGE,
+                "on: %s: the scenario's machine has no such machine; there is "
+                "%s", role, roles->str);
+    return NULL;
+}
+
+static bool check_roles(const Scenario *scenario, const GPtrArray *specs,
+                        GError **error)
+{
+    for (guint i = 0; i < scenario->steps->len; i++) {
+        const ScenarioStep *step = scenario->steps->pdata[i];
+
+        if (!find_spec(specs, step->on, error)) {
+            g_prefix_error(error, "line %u: ", step->line);
+            return false;
+        }
+    }
+    if (specs->len > 1 && scenario->icount) {
+        g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_USAGE,
+                    "icount: the machines of a lab cannot count instructions "
+                    "together");
+        return false;
+    }
+    return true;
+}
+
+GPtrArray *scenario_specs(const Scenario *scenario, const char *kernel,
+                          const char *name, GError **error)
+{
+    g_autoptr(MachineSpec) common = scenario_spec(scenario, kernel, name);
+    g_autoptr(GPtrArray) specs = lab_specs(common, error);
+
+    if (!specs || !check_roles(scenario, specs, error)) {
+        return NULL;
+    }
+    for (guint i = 0; i < scenario->boots->len; i++) {
+        const ScenarioBoot *boot = scenario->boots->pdata[i];
+        MachineSpec *spec = find_spec(specs, boot->on, error);
+
+        if (!spec) {
+            g_prefix_error(error, "boot: machines: ");
+            return NULL;
+        }
+        apply_boot(spec, boot);
+    }
+    return g_steal_pointer(&specs);
 }
 
 /* Wait for the lock on @path, which whoever boots that state holds. */
@@ -128,16 +215,16 @@ static Machine *start(ScenarioRun *run, const MachineSpec *spec,
 static bool wait_ready(ScenarioRun *run, GError **error)
 {
     return run->lockstep ? lockstep_begin(run, error)
-                         : machine_wait_ready(run->machine, BOOT_TIMEOUT_MS,
-                                              error);
+                         : machine_wait_ready(run->guest->machine,
+                                              BOOT_TIMEOUT_MS, error);
 }
 
-/* Boot afresh; the machine is run->machine even if the guest fails. */
+/* Boot afresh; the machine is run->guest->machine even if the guest fails. */
 static bool boot(ScenarioRun *run, const MachineSpec *spec, GError **error)
 {
-    run->machine = start(run, spec, NULL, error);
-    return run->machine &&
-           machine_wait_ready(run->machine, BOOT_TIMEOUT_MS, error);
+    run->guest->machine = start(run, spec, NULL, error);
+    return run->guest->machine &&
+           machine_wait_ready(run->guest->machine, BOOT_TIMEOUT_MS, error);
 }
 
 /*
@@ -153,15 +240,15 @@ static bool boot_and_save(ScenarioRun *run, const MachineSpec *spec,
         (run->lockstep && !lockstep_prepare(run, error))) {
         return false;
     }
-    machine_release_agent(run->machine);
-    if (!snapshot_save(run->machine, name, &fault)) {
+    machine_release_agent(run->guest->machine);
+    if (!snapshot_save(run->guest->machine, name, &fault)) {
         g_autofree char *note = g_strdup_printf(
             "The booted state could not be shared: %s\n", fault->message);
         scenario_keep_note(run, note);
         return true;
     }
     prune_states();
-    g_clear_pointer(&run->machine, machine_free);
+    g_clear_pointer(&run->guest->machine, machine_free);
     return true;
 }
 
@@ -189,22 +276,18 @@ static bool boot_shared(ScenarioRun *run, MachineSpec *spec, GError **error)
         ok = boot_and_save(run, spec, name, error);
     }
     close(lock);
-    if (!ok || run->machine) {
+    if (!ok || run->guest->machine) {
         return ok;
     }
     manifest = snapshot_path(name, "manifest.json");
     utime(manifest, NULL);
-    run->machine = start(run, spec, name, error);
-    return run->machine && wait_ready(run, error);
+    run->guest->machine = start(run, spec, name, error);
+    return run->guest->machine && wait_ready(run, error);
 }
 
-bool scenario_boot(ScenarioRun *run, GError **error)
+/* Give run->guest its machine. */
+static bool boot_guest(ScenarioRun *run, MachineSpec *spec, GError **error)
 {
-    g_autoptr(MachineSpec) spec = scenario_spec(run->scenario,
-                                                run->options->kernel);
-
-    g_free(spec->name);
-    spec->name = g_strdup_printf("scenario-%d", (int)getpid());
     if (!machine_spec_resolve(spec, error)) {
         return false;
     }
@@ -214,26 +297,42 @@ bool scenario_boot(ScenarioRun *run, GError **error)
     return boot_shared(run, spec, error);
 }
 
+bool scenario_boot(ScenarioRun *run, GError **error)
+{
+    g_autofree char *name = g_strdup_printf("scenario-%d", (int)getpid());
+    g_autoptr(GPtrArray) specs = scenario_specs(
+        run->scenario, run->options->kernel, name, error);
+
+    for (guint i = 0; specs && i < specs->len; i++) {
+        run->guest = run->guests->pdata[i];
+        if (!boot_guest(run, specs->pdata[i], error)) {
+            return false;
+        }
+    }
+    scenario_guests_choose(run, NULL);
+    return specs != NULL;
+}
+
 bool scenario_migrate(ScenarioRun *run, GError **error)
 {
     g_autoptr(MachineSpec) spec = machine_spec_copy(machine_spec(
-        run->machine));
+        run->guest->machine));
     g_autofree char *name = g_strdup_printf("migrate-%d", (int)getpid());
     bool ok;
 
-    machine_release_agent(run->machine);
-    if (!snapshot_save(run->machine, name, error)) {
+    machine_release_agent(run->guest->machine);
+    if (!snapshot_save(run->guest->machine, name, error)) {
         g_prefix_error(error, "migrate: cannot save the machine: ");
         return false;
     }
     scenario_turn(run, 0, NULL);    /* what happened because of it */
-    scenario_keep_logs(run);
+    scenario_keep_guest_logs(run, run->guest);
     scenario_keep_console(run);
-    g_clear_pointer(&run->machine, machine_free);
+    g_clear_pointer(&run->guest->machine, machine_free);
     run->migrations++;
-    run->console_start = 0;
-    run->machine = start(run, spec, name, error);
-    ok = run->machine && wait_ready(run, error);
+    run->guest->console_start = 0;
+    run->guest->machine = start(run, spec, name, error);
+    ok = run->guest->machine && wait_ready(run, error);
     snapshot_remove(name, NULL);
     if (!ok) {
         g_prefix_error(error, "migrate: the saved machine does not start: ");

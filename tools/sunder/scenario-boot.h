@@ -15,16 +15,21 @@
 /* What snapshot_key() begins names of shared states with */
 #define BOOTED_PREFIX "booted-"
 
-/* The machine that @scenario asks for; @kernel, if not NULL, replaces its. */
-MachineSpec *scenario_spec(const Scenario *scenario, const char *kernel);
+/*
+ * The machines (MachineSpec, not resolved) that @scenario asks for: one, or
+ * those of a lab; @kernel, if not NULL, replaces its own, and @name names what
+ * runs. A role that does not exist is an error.
+ */
+GPtrArray *scenario_specs(const Scenario *scenario, const char *kernel,
+                          const char *name, GError **error);
 
 /*
- * Give @run its machine. Errors: SUNDER_ERROR_GUEST and _TIMEOUT when the
+ * Give @run its machines. Errors: SUNDER_ERROR_GUEST and _TIMEOUT when the
  * guest does not come up, others as of machine_start().
  */
 bool scenario_boot(ScenarioRun *run, GError **error);
 
-/* Move the machine into another emulator process through a saved state. */
+/* Move the guest's machine into another process, through a saved state. */
 bool scenario_migrate(ScenarioRun *run, GError **error);
 
 #endif

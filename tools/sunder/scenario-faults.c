@@ -69,7 +69,7 @@ static char *fired_why(ScenarioRun *run, JsonObject *wanted, guint64 count,
                        JsonNode *rules)
 {
     g_autofree char *text = json_to_string(rules, true);
-    g_autofree char *events = event_log_summary(run->events);
+    g_autofree char *events = event_log_summary(run->guest->events);
     const char *id = get_text(wanted, "id");
     bool exact = json_object_has_member(wanted, "exactly");
     gint64 number = json_object_get_int_member_with_default(
@@ -97,7 +97,7 @@ static PollAnswer fired_holds(ScenarioRun *run, const ScenarioStep *step,
     if (!rules) {
         return POLL_BROKEN;
     }
-    count = event_log_fired(run->events, id, get_text(wanted, "point"),
+    count = event_log_fired(run->guest->events, id, get_text(wanted, "point"),
                             get_text(wanted, "outcome"));
     if (id && !get_text(wanted, "outcome")) {
         count = MAX(count, count_in_force(json_node_get_array(rules), id));

@@ -16,6 +16,17 @@ static void step_free(void *opaque)
     g_free(step);
 }
 
+static void boot_free(void *opaque)
+{
+    ScenarioBoot *boot = opaque;
+
+    g_free(boot->on);
+    g_free(boot->memory);
+    g_free(boot->append);
+    g_strfreev(boot->arguments);
+    g_free(boot);
+}
+
 void scenario_free(Scenario *scenario)
 {
     g_free(scenario->path);
@@ -23,9 +34,8 @@ void scenario_free(Scenario *scenario)
     g_free(scenario->description);
     g_free(scenario->machine);
     g_free(scenario->kernel);
-    g_free(scenario->memory);
-    g_free(scenario->append);
-    g_strfreev(scenario->arguments);
+    g_clear_pointer(&scenario->boot, boot_free);
+    g_clear_pointer(&scenario->boots, g_ptr_array_unref);
     g_strfreev(scenario->tags);
     g_clear_pointer(&scenario->skip_if, json_object_unref);
     g_clear_pointer(&scenario->steps, g_ptr_array_unref);
@@ -52,16 +62,32 @@ static char **take_texts(JsonObject *object, const char *key)
     return (char **)g_ptr_array_free(g_steal_pointer(&texts), false);
 }
 
+static ScenarioBoot *take_boot(JsonObject *object)
+{
+    ScenarioBoot *boot = g_new0(ScenarioBoot, 1);
+
+    boot->on = take_text(object, "on");
+    boot->memory = take_text(object, "memory");
+    boot->cpus = json_object_get_int_member_with_default(object, "cpus", 0);
+    boot->append = take_text(object, "append");
+    boot->arguments = take_texts(object, "args");
+    return boot;
+}
+
 static void fill_boot(Scenario *scenario, JsonObject *top)
 {
     g_autoptr(JsonObject) none = json_object_new();
     JsonObject *boot = json_object_has_member(top, "boot") ?
                        json_object_get_object_member(top, "boot") : none;
+    JsonArray *machines = json_object_has_member(boot, "machines") ?
+        json_object_get_array_member(boot, "machines") : NULL;
 
-    scenario->memory = take_text(boot, "memory");
-    scenario->cpus = json_object_get_int_member_with_default(boot, "cpus", 0);
-    scenario->append = take_text(boot, "append");
-    scenario->arguments = take_texts(boot, "args");
+    scenario->boot = take_boot(boot);
+    scenario->boots = g_ptr_array_new_with_free_func(boot_free);
+    for (guint i = 0; machines && i < json_array_get_length(machines); i++) {
+        g_ptr_array_add(scenario->boots, take_boot(
+            json_array_get_object_element(machines, i)));
+    }
 }
 
 static void fill(Scenario *scenario, JsonObject *top)
@@ -143,8 +169,8 @@ static const StepKey *step_kind(const YamlDocument *doc, const YamlNode *node,
     return kind;
 }
 
-static char *step_title(const StepKey *kind, const YamlNode *value,
-                        JsonObject *args)
+static char *plain_title(const StepKey *kind, const YamlNode *value,
+                         JsonObject *args)
 {
     g_autoptr(JsonNode) json = NULL;
     g_autofree char *text = NULL;
@@ -164,6 +190,16 @@ static char *step_title(const StepKey *kind, const YamlNode *value,
         *newline = 0;
     }
     return g_strdup_printf("%s: %s", kind->name, text);
+}
+
+/* Led by the role of the machine, where one is given */
+static char *step_title(const StepKey *kind, const YamlNode *value,
+                        JsonObject *args, const char *on)
+{
+    g_autofree char *title = plain_title(kind, value, args);
+
+    return on ? g_strdup_printf("%s: %s", on, title)
+              : g_steal_pointer(&title);
 }
 
 static bool add_step(Scenario *scenario, const YamlDocument *doc,
@@ -196,7 +232,8 @@ static bool add_step(Scenario *scenario, const YamlDocument *doc,
     step->id = kind - scenario_step_keys;
     step->kind = kind->name;
     step->line = node->line;
-    step->title = step_title(kind, value_node, args);
+    step->on = json_object_get_string_member_with_default(args, "on", NULL);
+    step->title = step_title(kind, value_node, args, step->on);
     step->args = g_steal_pointer(&args);
     g_ptr_array_add(scenario->steps, step);
     return true;

@@ -30,11 +30,21 @@ typedef enum StepId {
     STEP_COUNT
 } StepId;
 
+/* What is asked of a machine's start. Strings are NULL where nothing is. */
+typedef struct ScenarioBoot {
+    char *on;           /* role in the lab that it is for; NULL: for all */
+    char *memory;
+    unsigned cpus;      /* 0: as the machine has */
+    char *append;
+    char **arguments;   /* for QEMU; never NULL */
+} ScenarioBoot;
+
 typedef struct ScenarioStep {
     StepId id;
     const char *kind;   /* its key in the file, static */
     unsigned line;
     char *title;        /* one line for a person: the note, or key: value */
+    const char *on;     /* role of the machine in a lab; NULL: the first */
     JsonObject *args;   /* "value", of the kind's key, and the other keys */
 } ScenarioStep;
 
@@ -49,10 +59,8 @@ typedef struct Scenario {
     guint64 seed;
     bool icount;
     gint64 timeout_ns;  /* of the steps together, the boot apart */
-    char *memory;
-    unsigned cpus;      /* 0: as the machine has */
-    char *append;
-    char **arguments;   /* for QEMU; never NULL */
+    ScenarioBoot *boot;
+    GPtrArray *boots;   /* ScenarioBoot of machines of a lab, besides */
     char **tags;        /* never NULL */
     JsonObject *skip_if;
     guint64 huge_pages; /* that the host must have free, of 2 MiB */

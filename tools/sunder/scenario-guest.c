@@ -46,7 +46,7 @@ static bool plain_command(ScenarioRun *run, const char *command,
     };
     int status;
 
-    if (!machine_exec(run->machine, &request, -1, timeout_ms, &status,
+    if (!machine_exec(run->guest->machine, &request, -1, timeout_ms, &status,
                       error)) {
         return false;
     }
@@ -115,6 +115,7 @@ bool step_run(ScenarioRun *run, const ScenarioStep *step, GError **error)
     }
     holds = match_result(step_expect(step), result.exit_code,
                          result.output->str, result.errors->str, &why);
+    step_report(run, step, result.output->str);
     command_result_clear(&result);
     return holds || scenario_assert_fail(error, why);
 }
@@ -134,6 +135,9 @@ static PollAnswer command_holds(ScenarioRun *run, const ScenarioStep *step,
     }
     holds = match_result(step_expect(step), result.exit_code,
                          result.output->str, result.errors->str, why);
+    if (holds) {
+        step_report(run, step, result.output->str);
+    }
     command_result_clear(&result);
     return holds ? POLL_HOLDS : POLL_NOT_YET;
 }

@@ -55,10 +55,14 @@ static void remove_directory(const char *path)
 static void remove_run(const char *path)
 {
     g_autofree char *file = g_build_filename(path, "snapshot", NULL);
-    g_autofree char *name = NULL;
+    g_autofree char *text = NULL;
 
-    if (g_file_get_contents(file, &name, NULL, NULL)) {
-        snapshot_remove(g_strstrip(name), NULL);
+    if (g_file_get_contents(file, &text, NULL, NULL)) {
+        g_auto(GStrv) names = g_strsplit(text, "\n", -1);
+
+        for (char **name = names; *name; name++) {
+            snapshot_remove(*name, NULL);
+        }
     }
     remove_directory(path);
 }
@@ -142,25 +146,29 @@ void scenario_keep_command(ScenarioRun *run, const char *command,
                            const CommandResult *result)
 {
     g_autofree char *path = kept_path(run, "commands.log");
+    const char *role = run->guest->role ? run->guest->role : "";
     g_autofree char *text = result ?
-        g_strdup_printf("$ %s\n%s%s[exit code %d]\n\n", command,
+        g_strdup_printf("%s$ %s\n%s%s[exit code %d]\n\n", role, command,
                         result->output->str, result->errors->str,
                         result->exit_code) :
-        g_strdup_printf("$ %s\n[no exit code]\n\n", command);
+        g_strdup_printf("%s$ %s\n[no exit code]\n\n", role, command);
 
     append_file(path, text, -1);
 }
 
-void scenario_keep_logs(ScenarioRun *run)
+void scenario_keep_guest_logs(ScenarioRun *run, const ScenarioGuest *guest)
 {
     static const char *const files[] = {
         MACHINE_CONSOLE_LOG, MACHINE_QEMU_LOG, MACHINE_QMP_LOG,
         MACHINE_CMDLINE, MACHINE_JSON,
     };
 
-    for (size_t i = 0; run->machine && i < G_N_ELEMENTS(files); i++) {
-        g_autofree char *from = machine_path(run->machine, files[i]);
-        g_autofree char *to = kept_path(run, files[i]);
+    for (size_t i = 0; guest->machine && i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *from = machine_path(guest->machine, files[i]);
+        g_autofree char *name = guest->role
+            ? g_strdup_printf("%s-%s", guest->role, files[i])
+            : g_strdup(files[i]);
+        g_autofree char *to = kept_path(run, name);
         g_autofree char *text = NULL;
         gsize length;
 
@@ -170,42 +178,70 @@ void scenario_keep_logs(ScenarioRun *run)
     }
 }
 
+void scenario_keep_logs(ScenarioRun *run)
+{
+    for (guint i = 0; i < run->guests->len; i++) {
+        scenario_keep_guest_logs(run, run->guests->pdata[i]);
+    }
+}
+
 void scenario_keep_console(ScenarioRun *run)
 {
-    g_autofree char *path = machine_path(run->machine, MACHINE_CONSOLE_LOG);
+    g_autofree char *path = machine_path(run->guest->machine,
+                                         MACHINE_CONSOLE_LOG);
     g_autofree char *text = NULL;
     gsize length;
 
     if (g_file_get_contents(path, &text, &length, NULL)) {
-        g_string_append(run->console_before,
-                        text + MIN(run->console_start, length));
+        g_string_append(run->guest->console_before,
+                        text + MIN(run->guest->console_start, length));
     }
 }
 
-void scenario_keep_state(ScenarioRun *run, ScenarioResult *result)
+/* Save @guest; the name of its snapshot, or NULL. */
+static char *keep_guest_state(ScenarioRun *run, const ScenarioGuest *guest)
 {
     g_autoptr(GError) fault = NULL;
     g_autofree char *leaf = g_path_get_basename(run->directory);
     /* The scenario's name would be too long; the time tells as much. */
-    g_autofree char *name = g_strdup_printf(FAILED_PREFIX "%.15s-%d", leaf,
-                                            (int)getpid());
+    g_autofree char *name = g_strdup_printf(
+        FAILED_PREFIX "%.15s-%d%s%s", leaf, (int)getpid(),
+        guest->role ? "-" : "", guest->role ? guest->role : "");
+    g_autofree char *line = g_strconcat(name, "\n", NULL);
     g_autofree char *path = kept_path(run, "snapshot");
 
-    if (!run->machine || machine_ending(run->machine) != MACHINE_RUNNING) {
-        return;
+    if (!guest->machine || machine_ending(guest->machine) != MACHINE_RUNNING) {
+        return NULL;
     }
     /* The scenario's time may be over; saving has a time of its own. */
-    machine_set_deadline(run->machine, 60000);
-    machine_set_cancel_fd(run->machine, -1);
-    machine_release_agent(run->machine);
-    if (!snapshot_save(run->machine, name, &fault)) {
+    machine_set_deadline(guest->machine, 60000);
+    machine_set_cancel_fd(guest->machine, -1);
+    machine_release_agent(guest->machine);
+    if (!snapshot_save(guest->machine, name, &fault)) {
         g_autofree char *note = g_strdup_printf(
             "The failed machine could not be saved: %s\n", fault->message);
         scenario_keep_note(run, note);
-        return;
+        return NULL;
     }
-    append_file(path, name, -1);
-    result->command = g_strdup_printf("sunder snap restore %s", name);
+    append_file(path, line, -1);
+    return g_steal_pointer(&name);
+}
+
+void scenario_keep_state(ScenarioRun *run, ScenarioResult *result)
+{
+    g_autoptr(GString) command = g_string_new(NULL);
+
+    for (guint i = 0; i < run->guests->len; i++) {
+        g_autofree char *name = keep_guest_state(run, run->guests->pdata[i]);
+
+        if (name) {
+            g_string_append_printf(command, "%ssunder snap restore %s",
+                                   command->len ? "; " : "", name);
+        }
+    }
+    if (command->len) {
+        result->command = g_strdup(command->str);
+    }
 }
 
 static void write_readme(ScenarioRun *run, const ScenarioResult *result)

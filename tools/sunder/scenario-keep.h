@@ -28,13 +28,19 @@ void scenario_keep_note(ScenarioRun *run, const char *text);
 void scenario_keep_command(ScenarioRun *run, const char *command,
                            const CommandResult *result);
 
-/* Add what the machine's logs hold by now, before the machine goes. */
+/*
+ * Add what the machine's logs hold by now, before the machine goes; of a lab's
+ * machine they are called ROLE-console.log and so on.
+ */
+void scenario_keep_guest_logs(ScenarioRun *run, const ScenarioGuest *guest);
+
+/* The same for all machines. */
 void scenario_keep_logs(ScenarioRun *run);
 
 /* Put this machine's console before that of the next, for the steps. */
 void scenario_keep_console(ScenarioRun *run);
 
-/* Save the machine's state, if it lives, and tell @result how to enter it. */
+/* Save the machines that live, and tell @result how to enter them. */
 void scenario_keep_state(ScenarioRun *run, ScenarioResult *result);
 
 /* Write the result and set result->kept, or remove the directory. */

@@ -102,11 +102,26 @@ static const Schema label = {
     SCHEMA_MAP, .fields = label_fields, .shorthand = "resource",
 };
 
+/* What one machine of a lab has besides */
+static const SchemaField boot_machine_fields[] = {
+    { "on", &text, true },
+    { "memory", &text },
+    { "cpus", &positive },
+    { "append", &text },
+    { "args", &texts },
+    { NULL }
+};
+static const Schema boot_machine = {
+    SCHEMA_MAP, .fields = boot_machine_fields,
+};
+static const Schema boot_machines = { SCHEMA_LIST, .item = &boot_machine };
+
 static const SchemaField boot_fields[] = {
     { "memory", &text },
     { "cpus", &positive },
     { "append", &text },
     { "args", &texts },
+    { "machines", &boot_machines },
     { NULL }
 };
 static const Schema boot = { SCHEMA_MAP, .fields = boot_fields };
@@ -141,33 +156,40 @@ const SchemaField scenario_top_keys[] = {
 
 /* Keys beside a step's own */
 static const SchemaField with_note[] = {
-    { "note", &text },
+    { "note", &text }, { "on", &text },
     { NULL }
 };
 static const SchemaField with_timeout[] = {
-    { "note", &text }, { "timeout", &duration },
+    { "note", &text }, { "on", &text }, { "timeout", &duration },
     { NULL }
 };
 static const SchemaField with_error[] = {
-    { "note", &text }, { "expect-error", &matches },
+    { "note", &text }, { "on", &text }, { "expect-error", &matches },
     { NULL }
 };
 static const SchemaField with_result[] = {
-    { "note", &text }, { "expect", &result }, { "timeout", &duration },
+    { "note", &text }, { "on", &text }, { "expect", &result },
+    { "timeout", &duration }, { "report", &text },
     { NULL }
 };
 static const SchemaField with_polling[] = {
-    { "note", &text }, { "expect", &result }, { "timeout", &duration },
-    { "every", &duration },
+    { "note", &text }, { "on", &text }, { "expect", &result },
+    { "timeout", &duration }, { "every", &duration }, { "report", &text },
+    { NULL }
+};
+static const SchemaField with_report[] = {
+    { "note", &text }, { "on", &text }, { "timeout", &duration },
+    { "report", &text },
     { NULL }
 };
 static const SchemaField with_value[] = {
-    { "note", &text }, { "expect", &any }, { "expect-error", &matches },
-    { "timeout", &duration },
+    { "note", &text }, { "on", &text }, { "expect", &any },
+    { "expect-error", &matches }, { "timeout", &duration },
     { NULL }
 };
 static const SchemaField with_error_timeout[] = {
-    { "note", &text }, { "expect-error", &matches }, { "timeout", &duration },
+    { "note", &text }, { "on", &text }, { "expect-error", &matches },
+    { "timeout", &duration },
     { NULL }
 };
 
@@ -219,7 +241,7 @@ const StepKey scenario_step_keys[STEP_COUNT] = {
     [STEP_FAULT] = { "fault", &fault, with_error },
     [STEP_REMOVE_FAULT] = { "remove-fault", &text, with_error },
     [STEP_FIRED] = { "fired", &fired, with_timeout, check_fired },
-    [STEP_WAIT_EVENT] = { "wait-event", &event, with_timeout },
+    [STEP_WAIT_EVENT] = { "wait-event", &event, with_report },
     [STEP_NO_EVENT] = { "no-event", &event, with_note },
     [STEP_QMP] = { "qmp", &qmp, with_value, check_expect_one },
     [STEP_RAC] = { "rac", &text, with_value, check_expect_one },

@@ -147,7 +147,7 @@ char *lockstep_state_name(const Lockstep *lockstep, const char *key)
 /* Stops of an earlier command are not the next one's. */
 static void forget_stops(ScenarioRun *run)
 {
-    while (event_log_take(run->events, "STOP", NULL)) {
+    while (event_log_take(run->guest->events, "STOP", NULL)) {
     }
 }
 
@@ -166,14 +166,15 @@ static bool wait_stop(ScenarioRun *run, int timeout_ms, GError **error)
 {
     gint64 end = g_get_monotonic_time() + timeout_ms * G_GINT64_CONSTANT(1000);
 
-    while (!event_log_take(run->events, "STOP", NULL)) {
+    while (!event_log_take(run->guest->events, "STOP", NULL)) {
         receive(run->lockstep);
         if (timeout_ms >= 0 && g_get_monotonic_time() >= end) {
             g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_TIMEOUT,
                         "the time of %g s is over", timeout_ms / 1e3);
             return false;
         }
-        if (!machine_iterate(run->machine, 50, run->lockstep->fd, error) ||
+        if (!machine_iterate(run->guest->machine, 50, run->lockstep->fd,
+                             error) ||
             !scenario_turn(run, 0, error)) {
             return false;
         }
@@ -208,11 +209,11 @@ bool lockstep_prepare(ScenarioRun *run, GError **error)
     };
     int status;
 
-    if (!machine_exec(run->machine, &request, -1, PREPARE_TIMEOUT_MS, &status,
-                      error)) {
+    if (!machine_exec(run->guest->machine, &request, -1, PREPARE_TIMEOUT_MS,
+                      &status, error)) {
         return false;
     }
-    machine_release_agent(run->machine);
+    machine_release_agent(run->guest->machine);
     return wait_stop(run, PREPARE_TIMEOUT_MS, error);
 }
 
@@ -245,7 +246,7 @@ static bool open_port(ScenarioRun *run, const char *path, GError **error)
 
 bool lockstep_begin(ScenarioRun *run, GError **error)
 {
-    g_autofree char *path = machine_path(run->machine, "lockstep.sock");
+    g_autofree char *path = machine_path(run->guest->machine, "lockstep.sock");
     int failure;
 
     disconnect(run->lockstep);

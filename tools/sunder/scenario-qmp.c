@@ -17,16 +17,30 @@ static const char *event_name(const ScenarioStep *step)
     return json_object_get_string_member(step_object(step), "event");
 }
 
+/* For `report`: what the event told */
+static void report_event(ScenarioRun *run, const ScenarioStep *step,
+                         JsonObject *event)
+{
+    JsonNode *data = json_object_get_member(event, "data");
+    g_autofree char *text = data ? json_to_string(data, false) : g_strdup("");
+
+    step_report(run, step, text);
+}
+
 static PollAnswer event_came(ScenarioRun *run, const ScenarioStep *step,
                              char **why, GError **error)
 {
     g_autofree char *seen = NULL;
     g_autofree char *data = NULL;
+    JsonObject *found;
 
-    if (event_log_take(run->events, event_name(step), event_data(step))) {
+    found = event_log_take(run->guest->events, event_name(step),
+                           event_data(step));
+    if (found) {
+        report_event(run, step, found);
         return POLL_HOLDS;
     }
-    seen = event_log_summary(run->events);
+    seen = event_log_summary(run->guest->events);
     data = event_data(step) ? json_to_string(event_data(step), false)
                             : g_strdup("any data");
     *why = g_strdup_printf("no event %s with %s; events so far: %s",
@@ -55,7 +69,8 @@ bool step_no_event(ScenarioRun *run, const ScenarioStep *step, GError **error)
     if (!reply) {
         return false;
     }
-    found = event_log_find(run->events, event_name(step), event_data(step));
+    found = event_log_find(run->guest->events, event_name(step),
+                           event_data(step));
     if (!found) {
         return true;
     }
@@ -113,7 +128,7 @@ static PollAnswer device_deleted(ScenarioRun *run, const ScenarioStep *step,
 
     json_object_set_string_member(device, "device", step_text(step));
     json_node_set_object(data, device);
-    if (event_log_take(run->events, "DEVICE_DELETED", data)) {
+    if (event_log_take(run->guest->events, "DEVICE_DELETED", data)) {
         return POLL_HOLDS;
     }
     *why = g_strdup_printf("%s: the guest did not let go of the device",

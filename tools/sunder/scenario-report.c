@@ -75,6 +75,9 @@ static void print_text(const ScenarioResult *result)
            code ? code : "", code ? "m" : "",
            scenario_outcome_text(result->outcome), code ? "\033[0m" : "",
            title, result->seconds);
+    for (guint i = 0; i < result->reports->len; i++) {
+        print_indented(result->reports->pdata[i]);
+    }
     if (good) {
         return;
     }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "error.h"
+#include "json-member.h"
 #include "scenario-result.h"
 
 static const char *const outcome_texts[] = {
@@ -25,6 +26,7 @@ ScenarioResult *scenario_result_new(const char *file, const char *name)
     result->name = g_strdup(name);
     result->round = 1;
     result->rounds = 1;
+    result->reports = g_ptr_array_new_with_free_func(g_free);
     return result;
 }
 
@@ -37,6 +39,7 @@ void scenario_result_free(ScenarioResult *result)
     g_free(result->step);
     g_free(result->kept);
     g_free(result->command);
+    g_clear_pointer(&result->reports, g_ptr_array_unref);
     g_free(result);
 }
 
@@ -73,6 +76,42 @@ void scenario_result_set(ScenarioResult *result, ScenarioOutcome outcome,
     result->details = g_strdup(details);
 }
 
+void scenario_result_tell(ScenarioResult *result, const char *words,
+                          const char *text)
+{
+    char *line = g_strdup_printf("%s: %s", words, text);
+
+    g_strstrip(line);
+    for (char *c = line; *c; c++) {
+        *c = g_ascii_iscntrl(*c) ? ' ' : *c;
+    }
+    g_ptr_array_add(result->reports, g_utf8_make_valid(line, -1));
+    g_free(line);
+}
+
+static void set_reports(JsonObject *object, const GPtrArray *reports)
+{
+    JsonArray *array = json_array_new();
+
+    for (guint i = 0; i < reports->len; i++) {
+        json_array_add_string_element(array, reports->pdata[i]);
+    }
+    json_object_set_array_member(object, "reports", array);
+}
+
+static void get_reports(JsonObject *object, GPtrArray *reports)
+{
+    JsonArray *array = member_array(object, "reports");
+
+    for (guint i = 0; i < member_count(array); i++) {
+        JsonNode *node = json_array_get_element(array, i);
+        const char *text = JSON_NODE_HOLDS_VALUE(node)
+            ? json_node_get_string(node) : NULL;
+
+        g_ptr_array_add(reports, g_strdup(text ? text : "?"));
+    }
+}
+
 static void set_text(JsonObject *object, const char *key, const char *text)
 {
     /* Guest output may hold anything; JSON text is UTF-8. */
@@ -107,6 +146,7 @@ JsonNode *scenario_result_to_json(const ScenarioResult *result)
                                   result->boot_seconds);
     set_text(object, "kept", result->kept);
     set_text(object, "command", result->command);
+    set_reports(object, result->reports);
     json_node_take_object(node, object);
     return node;
 }
@@ -149,10 +189,9 @@ ScenarioResult *scenario_result_from_json(JsonNode *node)
     if (!find_outcome(object, &outcome)) {
         return NULL;
     }
-    result = g_new0(ScenarioResult, 1);
+    result = scenario_result_new(member_string(object, "file"),
+                                 member_string(object, "name"));
     result->outcome = outcome;
-    result->file = get_text(object, "file");
-    result->name = get_text(object, "name");
     result->message = get_text(object, "message");
     result->details = get_text(object, "details");
     result->step = get_text(object, "step");
@@ -165,6 +204,7 @@ ScenarioResult *scenario_result_from_json(JsonNode *node)
     result->seeded = json_object_has_member(object, "seed");
     result->seed = json_object_get_int_member_with_default(object, "seed", 0);
     result->line = json_object_get_int_member_with_default(object, "line", 0);
+    get_reports(object, result->reports);
     result->seconds = get_double(object, "seconds");
     result->boot_seconds = get_double(object, "boot-seconds");
     return result;

@@ -40,6 +40,7 @@ typedef struct ScenarioResult {
     double boot_seconds;    /* boot or restore alone */
     char *kept;             /* directory with what was kept of the run */
     char *command;          /* command that enters the kept state */
+    GPtrArray *reports;     /* lines that steps wanted to be told */
 } ScenarioResult;
 
 ScenarioResult *scenario_result_new(const char *file, const char *name);
@@ -58,6 +59,10 @@ char *scenario_result_seconds(double seconds);
 /* Set outcome, message and details; earlier ones are dropped. */
 void scenario_result_set(ScenarioResult *result, ScenarioOutcome outcome,
                          const char *message, const char *details);
+
+/* Add a line of @words and @text, without what a line may not hold. */
+void scenario_result_tell(ScenarioResult *result, const char *words,
+                          const char *text);
 
 JsonNode *scenario_result_to_json(const ScenarioResult *result);
 

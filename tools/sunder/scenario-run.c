@@ -3,6 +3,7 @@
 
 #include "scenario-boot.h"
 #include "scenario-events.h"
+#include "scenario-guests.h"
 #include "scenario-keep.h"
 #include "scenario-lockstep.h"
 #include "scenario-match.h"
@@ -20,14 +21,15 @@ static void collect_events(ScenarioRun *run, Qmp *qmp)
     JsonObject *event;
 
     while ((event = qmp_take_event(qmp))) {
-        event_log_add(run->events, event);
+        event_log_add(run->guest->events, event);
     }
 }
 
 bool scenario_turn(ScenarioRun *run, int timeout_ms, GError **error)
 {
-    Qmp *qmp = machine_qmp(run->machine, error);
-    bool good = qmp && machine_iterate(run->machine, timeout_ms, -1, error);
+    Qmp *qmp = machine_qmp(run->guest->machine, error);
+    bool good = qmp && machine_iterate(run->guest->machine, timeout_ms, -1,
+                                       error);
 
     if (qmp) {
         collect_events(run, qmp);
@@ -38,7 +40,7 @@ bool scenario_turn(ScenarioRun *run, int timeout_ms, GError **error)
 JsonNode *scenario_qmp(ScenarioRun *run, const char *command,
                        JsonObject *arguments, GError **error)
 {
-    Qmp *qmp = machine_qmp(run->machine, error);
+    Qmp *qmp = machine_qmp(run->guest->machine, error);
     JsonNode *reply = NULL;
 
     if (qmp) {
@@ -60,7 +62,8 @@ static char *plain_text(const char *text)
 
 char *scenario_console(ScenarioRun *run)
 {
-    g_autofree char *path = machine_path(run->machine, MACHINE_CONSOLE_LOG);
+    g_autofree char *path = machine_path(run->guest->machine,
+                                         MACHINE_CONSOLE_LOG);
     g_autofree char *text = NULL;
     g_autofree char *all = NULL;
     gsize length = 0;
@@ -68,8 +71,8 @@ char *scenario_console(ScenarioRun *run)
     if (!g_file_get_contents(path, &text, &length, NULL)) {
         text = g_strdup("");
     }
-    all = g_strconcat(run->console_before->str,
-                      text + MIN(run->console_start, length), NULL);
+    all = g_strconcat(run->guest->console_before->str,
+                      text + MIN(run->guest->console_start, length), NULL);
     return plain_text(all);
 }
 
@@ -168,6 +171,7 @@ static void run_steps(ScenarioRun *run, ScenarioResult *result)
         const ScenarioStep *step = steps->pdata[i];
 
         report(run, i + 1, step->title);
+        scenario_guests_choose(run, step->on);
         if (!scenario_step(run, step, &fault)) {
             result->step = g_strdup(step->title);
             result->line = step->line;
@@ -179,20 +183,31 @@ static void run_steps(ScenarioRun *run, ScenarioResult *result)
     }
 }
 
-static void mark_console(ScenarioRun *run)
+static void mark_console(ScenarioGuest *guest)
 {
-    g_autofree char *path = machine_path(run->machine, MACHINE_CONSOLE_LOG);
+    g_autofree char *path = machine_path(guest->machine, MACHINE_CONSOLE_LOG);
     g_autofree char *text = NULL;
 
-    g_file_get_contents(path, &text, &run->console_start, NULL);
+    g_file_get_contents(path, &text, &guest->console_start, NULL);
 }
 
-static void set_deadline(ScenarioRun *run)
+static void set_deadline(ScenarioRun *run, Machine *machine)
 {
     gint64 ns = run->options->timeout_ns >= 0 ? run->options->timeout_ns
                                               : run->scenario->timeout_ns;
 
-    machine_set_deadline(run->machine, (int)MIN(ns / 1000000, G_MAXINT));
+    machine_set_deadline(machine, (int)MIN(ns / 1000000, G_MAXINT));
+}
+
+static void run_guests(ScenarioRun *run, ScenarioResult *result)
+{
+    for (guint i = 0; i < run->guests->len; i++) {
+        ScenarioGuest *guest = run->guests->pdata[i];
+
+        mark_console(guest);
+        set_deadline(run, guest->machine);
+    }
+    run_steps(run, result);
 }
 
 static void run_machine(ScenarioRun *run, ScenarioResult *result)
@@ -210,9 +225,7 @@ static void run_machine(ScenarioRun *run, ScenarioResult *result)
     if (!booted) {
         set_boot_result(result, fault);
     } else {
-        mark_console(run);
-        set_deadline(run);
-        run_steps(run, result);
+        run_guests(run, result);
     }
     if (result->outcome == SCENARIO_FAIL) {
         scenario_keep_state(run, result);
@@ -240,31 +253,29 @@ ScenarioResult *scenario_run(const Scenario *scenario,
         .scenario = scenario,
         .options = options,
         .seed = options->seeded ? options->seed : scenario->seed,
-        .console_before = g_string_new(NULL),
         .lockstep = scenario->icount ? lockstep_new(scenario) : NULL,
     };
     ScenarioResult *result = new_result(scenario, options, run.seed);
     g_autoptr(GError) fault = NULL;
-    g_autofree char *faults = NULL;
     gint64 began = g_get_monotonic_time();
+    bool kept = false;
 
+    run.result = result;
     if (scenario_keep_begin(&run, &fault)) {
-        faults = g_build_filename(run.directory, "faults.log", NULL);
-        run.events = event_log_new(faults, &fault);
+        kept = scenario_guests_new(&run, &fault);
     }
     if (fault) {
         scenario_result_set(result, SCENARIO_ERROR, fault->message, NULL);
     } else {
         run_machine(&run, result);
     }
-    g_clear_pointer(&run.machine, machine_free);
+    scenario_guests_end(&run);
     lockstep_free(run.lockstep);
-    event_log_free(run.events);
     result->seconds = (g_get_monotonic_time() - began) / 1e6;
-    if (run.events) {
+    scenario_guests_free(&run);
+    if (kept) {
         scenario_keep_end(&run, result);
     }
-    g_string_free(run.console_before, true);
     g_free(run.directory);
     return result;
 }

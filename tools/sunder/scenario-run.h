@@ -5,6 +5,8 @@
  * Concepts
  *   run       one execution. It owns its machine and, until it is over, a
  *             directory in which everything worth keeping gathers.
+ *   guest     a machine of the run. There is one, or those of a lab (lab.h);
+ *             a step is about one of them.
  *   event     whatever QMP told since the run began. A run keeps them all, so
  *             a step can ask for one that came before the step did.
  *   assertion what a step expects. It fails with SCENARIO_ASSERT_ERROR; every
@@ -43,18 +45,25 @@ ScenarioResult *scenario_run(const Scenario *scenario,
 
 /* ---- between the files scenario-*.c ---- */
 
+typedef struct ScenarioGuest {
+    char *role;             /* in the lab; NULL: there is only one guest */
+    Machine *machine;       /* NULL before the boot and after the end */
+    struct EventLog *events;
+    gsize console_start;    /* bytes of the console before the first step */
+    GString *console_before;/* consoles of machines that were migrated away */
+} ScenarioGuest;
+
 typedef struct ScenarioRun {
     const Scenario *scenario;
     const RunOptions *options;
     guint64 seed;
-    Machine *machine;       /* NULL before the boot and after the end */
+    GPtrArray *guests;      /* ScenarioGuest, at least one */
+    ScenarioGuest *guest;   /* that the step is about */
     char *directory;        /* for what is kept */
-    struct EventLog *events;
     struct Lockstep *lockstep;  /* NULL unless the scenario counts */
-    gsize console_start;    /* bytes of the console before the first step */
-    GString *console_before;/* consoles of machines that were migrated away */
     unsigned faults;        /* fault steps so far, for their seeds */
     unsigned migrations;
+    ScenarioResult *result;
 } ScenarioRun;
 
 /* The output of a guest command; text ends with NUL, may hold any bytes. */

@@ -37,6 +37,17 @@ JsonNode *step_key(const ScenarioStep *step, const char *key)
     return json_object_get_member(step->args, key);
 }
 
+void step_report(ScenarioRun *run, const ScenarioStep *step,
+                 const char *text)
+{
+    const char *words = json_object_get_string_member_with_default(
+        step->args, "report", NULL);
+
+    if (words) {
+        scenario_result_tell(run->result, words, text);
+    }
+}
+
 /* Let the machine go on for @ns; events gather meanwhile. */
 static bool wait_ns(ScenarioRun *run, gint64 ns, GError **error)
 {

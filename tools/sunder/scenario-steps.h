@@ -32,6 +32,10 @@ bool step_poll(ScenarioRun *run, const ScenarioStep *step,
                PollFunction *holds, gint64 timeout_ns, gint64 every_ns,
                GError **error);
 
+/* What the key `report` asks for: @text is told in the result. */
+void step_report(ScenarioRun *run, const ScenarioStep *step,
+                 const char *text);
+
 /* A key beside the step's own; the default when it is not given. */
 gint64 step_duration(const ScenarioStep *step, const char *key,
                      gint64 otherwise);

@@ -36,11 +36,14 @@ static int print_problems(const GError *error)
 static bool check_machine(const Scenario *scenario, const char *kernel,
                           GError **error)
 {
-    g_autoptr(MachineSpec) spec = scenario_spec(scenario, kernel);
     GError *fault = NULL;
+    g_autoptr(GPtrArray) specs = scenario_specs(scenario, kernel, NULL,
+                                                &fault);
 
-    if (machine_spec_resolve(spec, &fault) ||
-        !g_error_matches(fault, SUNDER_ERROR, SUNDER_ERROR_USAGE)) {
+    for (guint i = 0; specs && !fault && i < specs->len; i++) {
+        machine_spec_resolve(specs->pdata[i], &fault);
+    }
+    if (!g_error_matches(fault, SUNDER_ERROR, SUNDER_ERROR_USAGE)) {
         g_clear_error(&fault);
         return true;
     }

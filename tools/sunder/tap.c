@@ -104,6 +104,10 @@ void tap_result(FILE *file, guint number, const ScenarioResult *result)
         fprintf(file, " # SKIP %s", reason);
     }
     fputc('\n', file);
+    for (guint i = 0; i < result->reports->len; i++) {
+        g_autofree char *line = one_line(result->reports->pdata[i]);
+        fprintf(file, "# %s\n", line);
+    }
     if (!good) {
         diagnostics(file, result);
     }
