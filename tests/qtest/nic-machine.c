@@ -86,9 +86,9 @@ char *nic_machine_args(const NicMachine *m, const char *properties,
         g_string_append_printf(args, "-object sunder-nic-dgram,id=w%u,fd=%d ",
                                i, m->emulator[i]);
     }
-    g_string_append(args, "-device sunder-nic,id=nic0,addr=4,ports=");
+    g_string_append(args, "-device sunder-nic,id=nic0,addr=4");
     for (unsigned i = 0; i < m->n_wires; i++) {
-        g_string_append_printf(args, "%sw%u", i ? ":" : "", i);
+        g_string_append_printf(args, "%sw%u", i ? ":" : ",ports=", i);
     }
     g_string_append_printf(args, "%s %s", properties, options);
     return g_string_free(args, false);

@@ -59,7 +59,7 @@ typedef struct QNic {
 
 /*
  * nic_machine_start:
- * @wires: ports, "w0" and so on
+ * @wires: ports, "w0" and so on; 0: @properties and @options say all of them
  * @properties: of the card, beginning with a comma, or empty
  * @options: more command line, or empty
  */
