@@ -146,9 +146,6 @@ static bool load(Control *c, BytesReader *r)
         return false;
     }
     c->offloads = bytes_take64(r);
-    if (c->offloads & ~c->features) {
-        return false;
-    }
     c->announcing = bytes_take8(r);
     for (unsigned i = 0; i < CONTROL_MAX_PAIRS * 2; i++) {
         c->coalescing[i].packets = bytes_take32(r);
@@ -167,8 +164,7 @@ bool control_load(Control *control, const uint8_t *data, size_t size,
         g_set_error(error, CONTROL_ERROR, CONTROL_ERROR_STATE,
                     "the state of a control queue (%zu bytes) is damaged, "
                     "or of a device with more queues than the %u pairs "
-                    "or other features than here", size,
-                    control->config.max_pairs);
+                    "here", size, control->config.max_pairs);
         return false;
     }
     *control = loaded;

@@ -77,9 +77,11 @@ void control_set_features(Control *c, uint64_t features)
 
 bool control_receives(const Control *c, ControlFeature feature)
 {
+    uint64_t offloads = c->offloads & c->features;
+
     /* 5.1.3.1: all of them are worth nothing without checksums */
-    return c->offloads >> feature & 1 &&
-           c->offloads >> CONTROL_F_GUEST_CHECKSUM & 1;
+    return offloads >> feature & 1 &&
+           offloads >> CONTROL_F_GUEST_CHECKSUM & 1;
 }
 
 static bool *rx_mode(Control *c, unsigned command)

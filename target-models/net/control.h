@@ -77,7 +77,7 @@ typedef struct ControlConfig {
 
 typedef struct Control {
     ControlConfig config;
-    uint64_t features;          /* accepted; set by control_set_features() */
+    uint64_t features;          /* accepted */
 
     uint64_t address;
     bool promiscuous;
@@ -140,7 +140,8 @@ bool control_receives(const Control *control, ControlFeature feature);
  * control_save, control_load:
  *
  * All but configuration and features, in a versioned byte form that does
- * not depend on the host.  Features are set before the rest is loaded.
+ * not depend on the host.  Features may be set before or after that, by
+ * the member of that name: control_set_features() would change offloads.
  *
  * Returns: true, or false with @error set and @control unchanged.
  */

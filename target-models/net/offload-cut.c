@@ -147,6 +147,13 @@ size_t nic_cutter_longest(const NicCutter *c)
                : c->left;
 }
 
+size_t nic_cutter_frames(const NicCutter *c)
+{
+    size_t size = has_segments(c) ? c->offload.gso_size : c->left;
+
+    return c->left ? (c->left + size - 1) / size : 0;
+}
+
 /* A packet without segments: a copy of it, with its checksum. */
 static size_t make_whole(NicCutter *c, uint8_t *to)
 {

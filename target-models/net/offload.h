@@ -86,6 +86,9 @@ bool nic_cutter_init(NicCutter *c, const OffloadHeader *offload,
 /* Returns: bytes of the longest frame that is still to come; 0: none is. */
 size_t nic_cutter_longest(const NicCutter *c);
 
+/* Returns: how many frames are still to come. */
+size_t nic_cutter_frames(const NicCutter *c);
+
 /*
  * nic_cutter_next:
  * @to: room for nic_cutter_longest() bytes

@@ -118,6 +118,7 @@ Test(net_offload, a_checksum_is_completed)
         bytes_put_be16(field, bytes_be16(field) + segment_sum(pseudo, 4));
         cr_assert(begin(&c, &offload, &s, pieces));
         cr_assert_eq(nic_cutter_longest(&c), s.length);
+        cr_assert_eq(nic_cutter_frames(&c), 1);
         cr_assert_eq(nic_cutter_next(&c, frame), s.length);
         cr_assert_arr_eq(frame, wanted.bytes, s.length);
         cr_assert_eq(nic_cutter_next(&c, frame), 0);
@@ -184,6 +185,8 @@ static void cut_and_compare(const SegmentSpec *spec,
             part.flags &= ~FLAG_CWR;
         }
         segment_make(&wanted, &part);
+        cr_assert_eq(nic_cutter_frames(&c), 1 +
+                     (left + offload->gso_size - 1) / offload->gso_size);
         cr_assert_eq(nic_cutter_longest(&c), s.payload +
                      MIN(left + part.size, offload->gso_size));
         length = nic_cutter_next(&c, frame);
