@@ -3,23 +3,13 @@
 # sunder balloon, against a machine that answers from a file.
 . "$(dirname "$0")/sunder.sh"
 
-FAKE=$(cd "$(dirname "$0")" && pwd)/fake-machine.py
-
 # machine INFO [MAP [SWEEP [EVENTS]]]: a machine "lab" that answers with these
 machine() {
-    local i
-    rm -rf "$XDG_RUNTIME_DIR/sunder/lab"
     printf '{"query-sunder-balloon": %s, "query-sunder-balloon-map": %s,
         "sunder-balloon-sweep": %s, "balloon": {},
         "events": {"sunder-balloon-sweep": %s}}' "$1" "${2:-[]}" \
         "${3:-{\}}" "${4:-[]}" >answers
-    python3 -I "$FAKE" lab answers &
-    trap "kill $! 2>/dev/null || true" EXIT
-    for i in $(seq 200); do
-        [ ! -S "$XDG_RUNTIME_DIR/sunder/lab/qmp.sock" ] || return 0
-        sleep 0.05
-    done
-    return 1
+    fake_machine
 }
 
 # sweep ID STATE

@@ -3,21 +3,11 @@
 # sunder iommu and --watch, against a machine that answers from a file.
 . "$(dirname "$0")/sunder.sh"
 
-FAKE=$(cd "$(dirname "$0")" && pwd)/fake-machine.py
-
 # machine ANSWER: a machine "lab" whose query-sunder-iommu returns that.
 machine() {
-    local i
-    rm -rf "$XDG_RUNTIME_DIR/sunder/lab"
     printf '{"query-sunder-iommu": %s, "sunder-iommu-set-mode": %s}' "$1" \
         "${2-{\}}" >answers
-    python3 -I "$FAKE" lab answers &
-    trap "kill $! 2>/dev/null || true" EXIT
-    for i in $(seq 200); do
-        [ ! -S "$XDG_RUNTIME_DIR/sunder/lab/qmp.sock" ] || return 0
-        sleep 0.05
-    done
-    return 1
+    fake_machine
 }
 
 # device NAME STALE: one of an answer

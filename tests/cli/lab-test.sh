@@ -4,7 +4,6 @@
 # machines of a lab are named by the verbs.  A script plays the emulator.
 . "$(dirname "$0")/sunder.sh"
 
-FAKE=$(cd "$(dirname "$0")" && pwd)/fake-machine.py
 XDG_CACHE_HOME=$XDG_RUNTIME_DIR/cache
 SUNDER_QEMU=/bin/true
 export XDG_CACHE_HOME SUNDER_QEMU
@@ -122,18 +121,11 @@ which_machine_is_asked() {
 
 # member NAME: a machine of lab "pair" that answers
 member() {
-    local i
     printf '{"query-status": {"status": "running"}}' >answers
-    FAKE_LAB=pair python3 -I "$FAKE" "$1" answers &
-    for i in $(seq 200); do
-        [ ! -S "$XDG_RUNTIME_DIR/sunder/$1/qmp.sock" ] || return 0
-        sleep 0.05
-    done
-    return 1
+    FAKE_LAB=pair fake_machine "$1"
 }
 
 verbs_know_a_lab() {
-    trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
     member pair-a
     member pair-b
     status 0 "$SUNDER" status pair

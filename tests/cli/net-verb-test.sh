@@ -3,20 +3,10 @@
 # sunder net, against a machine that answers from a file.
 . "$(dirname "$0")/sunder.sh"
 
-FAKE=$(cd "$(dirname "$0")" && pwd)/fake-machine.py
-
 # machine ANSWER [POLICY]: a machine "lab" whose query-sunder-nic returns that
 machine() {
-    local i
-    rm -rf "$XDG_RUNTIME_DIR/sunder/lab"
     answers "$@"
-    python3 -I "$FAKE" lab answers &
-    trap "kill $! 2>/dev/null || true" EXIT
-    for i in $(seq 200); do
-        [ ! -S "$XDG_RUNTIME_DIR/sunder/lab/qmp.sock" ] || return 0
-        sleep 0.05
-    done
-    return 1
+    fake_machine
 }
 
 answers() {

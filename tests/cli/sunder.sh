@@ -3,6 +3,7 @@
 
 . "$(dirname "$0")/../scripts/tap.sh"
 SUNDER=${SUNDER:-$REPO/build/tools/sunder}
+FAKE_MACHINE=$(cd "$(dirname "$0")" && pwd)/fake-machine.py
 
 # Short, because Unix sockets lie below it; and apart from the user's own.
 XDG_RUNTIME_DIR=$(mktemp -d /tmp/sundertest.XXXXXX)
@@ -33,6 +34,20 @@ status() {
 # absent PATTERN TEXT
 absent() {
     ! printf '%s\n' "$2" | grep -e "$1"
+}
+
+# fake_machine [NAME]: a machine, "lab", that answers from the file "answers"
+# for as long as this subshell lives
+fake_machine() {
+    local i name=${1:-lab}
+    rm -rf "$XDG_RUNTIME_DIR/sunder/$name"
+    python3 -I "$FAKE_MACHINE" "$name" answers &
+    trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+    for i in $(seq 200); do
+        [ ! -S "$XDG_RUNTIME_DIR/sunder/$name/qmp.sock" ] || return 0
+        sleep 0.05
+    done
+    return 1
 }
 
 # Skip the whole program unless guest 6.1 can be run.
