@@ -3,6 +3,7 @@
 #include "nic-machine.h"
 #include "libqos/pci-pc.h"
 #include "qapi/error.h"
+#include "qemu/bswap.h"
 #include "qobject/qjson.h"
 #include <arpa/inet.h>
 #include <poll.h>
@@ -186,7 +187,7 @@ int64_t nic_number(NicMachine *m, const char *what, unsigned index,
                    const char *member)
 {
     QDict *card = nic_info(m);
-    QListEntry *e = qlist_first(qdict_get_qlist(card, what));
+    const QListEntry *e = qlist_first(qdict_get_qlist(card, what));
     int64_t number;
 
     while (index--) {
