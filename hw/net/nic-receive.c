@@ -195,6 +195,7 @@ static void fill_ring(NicRing *ring, NicPacket *packets, unsigned n,
         ring->stats.dropped += n;
         return;
     }
+    packets = nic_offload_merge(ring, packets, &n, headers);
     for (i = 0; i < n; i++) {
         struct virtio_net_hdr_v1_hash plain = { 0 };
 
@@ -213,7 +214,7 @@ static void fill_ring(NicRing *ring, NicPacket *packets, unsigned n,
 /* Ring by ring, in their order. */
 static void steer(NicFunction *f, NicPacket *packets, unsigned n)
 {
-    struct virtio_net_hdr_v1_hash headers[NIC_BURST];
+    NIC_UNINITIALIZED struct virtio_net_hdr_v1_hash headers[NIC_BURST];
     unsigned first = 0, pair = 0;
 
     for (unsigned i = 0; i < n; i++) {

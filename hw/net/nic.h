@@ -45,6 +45,13 @@
 /* Slots of a port's own transmit queue; see mac.h, space(). */
 #define NIC_PORT_QUEUE          256
 
+/* QEMU fills variables with zeroes: not kilobytes of them for each frame. */
+#if __has_attribute(uninitialized)
+#define NIC_UNINITIALIZED __attribute__((uninitialized))
+#else
+#define NIC_UNINITIALIZED
+#endif
+
 #define TYPE_NIC_CARD           "sunder-nic-base"
 OBJECT_DECLARE_SIMPLE_TYPE(NicCard, NIC_CARD)
 #define TYPE_NIC_FUNCTION       "sunder-nic-device"
@@ -253,7 +260,8 @@ struct NicFunction {
     uint8_t mac[ETH_ALEN];      /* as the driver sees it */
     MacClient *client;          /* NULL while there is no driver */
     uint64_t offered;           /* bits the properties let through */
-    unsigned n_pairs;           /* pairs that there are */
+    unsigned n_pairs;           /* pairs that there can be */
+    unsigned queues;            /* pairs that the driver sees */
     unsigned pairs;             /* that the driver uses, from the first */
     NicRing rx[NIC_MAX_QUEUE_PAIRS];
     NicRing tx[NIC_MAX_QUEUE_PAIRS];
@@ -301,6 +309,9 @@ struct NicCard {
     unsigned n_ports;
     NicGroup groups[NIC_MAX_FUNCTIONS];
     unsigned n_groups;
+    NicGroup *group_of[NIC_MAX_FUNCTIONS];
+    MACAddr macs[NIC_MAX_FUNCTIONS];
+    uint64_t common_features;   /* of virtio, by the properties */
     NicRing *touched;           /* receive rings to announce */
     struct NicBatch *batch;     /* what is being transmitted */
     NicDlpi *dlpi;              /* the mailbox; nic-dlpi.c */
@@ -330,6 +341,16 @@ bool nic_function_is_running(const NicFunction *f);
 bool nic_card_realize(NicCard *card, Error **errp);
 void nic_card_unrealize(NicCard *card);
 
+/* In class_init and instance_init of "sunder-nic". */
+void nic_card_class_init(ObjectClass *class);
+void nic_card_instance_init(NicCard *card);
+
+/* Makes @f function @number of the card, before it is realized. */
+void nic_card_adopt(NicCard *card, NicFunction *f, unsigned number);
+
+/* A function is unrealized: nothing of it is left here. */
+void nic_card_forget(NicCard *card, NicFunction *f);
+
 /* The card of that id, or NULL. */
 NicCard *nic_card_find(const char *id);
 
@@ -343,6 +364,8 @@ void nic_card_announce(NicCard *card);
 
 bool nic_port_realize(NicPort *port, Error **errp);
 void nic_port_unrealize(NicPort *port);
+/* Links come up once all ports and groups are realized. */
+void nic_port_start(NicPort *port);
 
 /* A burst goes to the MAC service, and interrupts to drivers. */
 void nic_port_deliver(NicPort *port, NicPacket *packets, unsigned n);
@@ -442,6 +465,10 @@ bool nic_control_realize(NicFunction *f, Error **errp);
 void nic_control_unrealize(NicFunction *f);
 /* The driver is gone: filters and all else as built. */
 void nic_control_reset(NicFunction *f);
+/* The driver accepted features, or they are those of a saved state. */
+void nic_control_set_features(NicFunction *f, uint64_t features);
+/* Whether it takes packets like VIRTIO_NET_F_GUEST_*, at present. */
+bool nic_control_receives(const NicFunction *f, unsigned bit);
 /* Handler of the control queue. */
 void nic_control_handle(VirtIODevice *vdev, VirtQueue *vq);
 /* Feature bits that it serves. */
@@ -457,6 +484,8 @@ unsigned nic_control_steer(NicFunction *f, const NicPacket *packet,
 /* A packet of the driver was sent from @pair: where its flow's go. */
 void nic_control_learn(NicFunction *f, const NicPacket *packet,
                        unsigned pair);
+/* Fills in what configuration space says of RSS. */
+void nic_control_config(const NicFunction *f, struct virtio_net_config *c);
 /* Guest announcement after a migration. */
 void nic_control_announce(NicFunction *f);
 /* Its state in a migration; of a NicFunction. */
@@ -468,10 +497,7 @@ bool nic_offload_realize(NicFunction *f, Error **errp);
 void nic_offload_unrealize(NicFunction *f);
 /* Feature bits, for the wires that there are. */
 uint64_t nic_offload_features(const NicFunction *f);
-/*
- * The driver accepted features, or changed those of receiving, or is gone:
- * netdevs are told (qemu_set_offload).
- */
+/* What the driver accepts of packets: netdevs are told. */
 void nic_offload_changed(NicFunction *f);
 /*
  * A packet of the driver: whether a port can have it as it is.  If not,
@@ -488,16 +514,20 @@ void nic_offload_cut(NicRing *ring, const NicPacket *packet);
 const NicPacket *nic_offload_receive(NicFunction *f, const NicPacket *packet,
                                      struct virtio_net_hdr *header);
 /*
- * Neighbours for one ring that may be one bigger packet become one.
- * Returns how many are left in @packets.
+ * Verifies checksums of packets for a ring, and makes one of neighbours that
+ * may be one bigger packet.  Returns: packets that live until the next call,
+ * *@n of them, or @packets; @headers, if not NULL, follow.
  */
-unsigned nic_offload_merge(NicRing *ring, NicPacket *packets, unsigned n);
+NicPacket *nic_offload_merge(NicRing *ring, NicPacket *packets, unsigned *n,
+                             struct virtio_net_hdr_v1_hash *headers);
 
 /* --- nic-dlpi.c -------------------------------------------------------- */
 
 /* The mailbox in function 0 (nic-dlpi.h), a stream for each function. */
 bool nic_dlpi_realize(NicCard *card, Error **errp);
 void nic_dlpi_unrealize(NicCard *card);
+/* As the card's object goes. */
+void nic_dlpi_finalize(NicCard *card);
 /* Status of a function, as the driver set it; 0: reset. */
 void nic_dlpi_status(NicFunction *f, uint8_t status);
 /* Its link or its offered features have changed. */
