@@ -40,6 +40,7 @@ typedef struct NicDlpiWindow {
 } NicDlpiWindow;
 
 struct NicDlpi {
+    bool live;
     MemoryRegion bar;
     NicDlpiWindow windows[NIC_MAX_FUNCTIONS];
 };

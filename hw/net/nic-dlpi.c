@@ -85,17 +85,12 @@ static void add_offload(DlpiCapability *list, unsigned *n, uint64_t features)
     }
 }
 
-static unsigned dlpi_capabilities(void *opaque,
+static unsigned list_capabilities(const NicFunction *f,
                                   DlpiCapability list[DLPI_CAPABILITIES])
 {
-    NicDlpiWindow *w = opaque;
-    NicFunction *f = nic_window_function(w);
-    uint32_t base = w->number * NIC_DLPI_WINDOW;
+    uint32_t base = f->number * NIC_DLPI_WINDOW;
     unsigned n = 0;
 
-    if (!f) {
-        return 0;
-    }
     add_offload(list, &n, f->offered & nic_offload_features(f));
     list[n++] = (DlpiCapability){
         .type = DLPI_CAPAB_POLL, .flags = DLPI_POLL_CAPABLE,
@@ -108,6 +103,14 @@ static unsigned dlpi_capabilities(void *opaque,
                        NIC_DLPI_DIRECT_STRIDE, 2 * f->pairs, 0 },
     };
     return n;
+}
+
+static unsigned dlpi_capabilities(void *opaque,
+                                  DlpiCapability list[DLPI_CAPABILITIES])
+{
+    NicFunction *f = nic_window_function(opaque);
+
+    return f ? list_capabilities(f, list) : 0;
 }
 
 /*
@@ -185,9 +188,12 @@ static const DlpiOps dlpi_ops = {
     .link = dlpi_link,
 };
 
+/* NULL while the card is being made or taken away. */
 static NicDlpiWindow *window_of(NicFunction *f)
 {
-    return &f->card->dlpi->windows[f->number];
+    NicDlpi *d = f->card->dlpi;
+
+    return d && d->live ? &d->windows[f->number] : NULL;
 }
 
 static void window_reset(NicDlpiWindow *w)
@@ -202,11 +208,12 @@ static void window_reset(NicDlpiWindow *w)
 }
 
 /* Function 0 forgets which of its vectors are in use. */
-static void function_reset(NicFunction *f)
+static void reset_function(NicDlpiWindow *w)
 {
-    window_reset(window_of(f));
-    for (unsigned i = 0; f->number == 0 && i < f->card->n_functions; i++) {
-        nic_window_set_vector(&f->card->dlpi->windows[i], NIC_DLPI_NO_VECTOR);
+    window_reset(w);
+    for (unsigned i = 0; w->number == 0 && i < NIC_MAX_FUNCTIONS; i++) {
+        nic_window_set_vector(&w->card->dlpi->windows[i],
+                              NIC_DLPI_NO_VECTOR);
     }
 }
 
@@ -223,12 +230,16 @@ static void negotiate(NicDlpiWindow *w, bool direct)
 void nic_dlpi_status(NicFunction *f, uint8_t status)
 {
     NicDlpiWindow *w = window_of(f);
-    uint8_t set = status & ~w->status;
+    uint8_t set;
 
-    if (!status) {
-        function_reset(f);
+    if (!w) {
         return;
     }
+    if (!status) {
+        reset_function(w);
+        return;
+    }
+    set = status & ~w->status;
     w->status = status;
     if (set & VIRTIO_CONFIG_S_DRIVER_OK) {
         negotiate(w, true);
@@ -242,6 +253,9 @@ void nic_dlpi_link_changed(NicFunction *f)
     NicDlpiWindow *w = window_of(f);
     const MacLink *link = mac_port_link(f->group->mac);
 
+    if (!w) {
+        return;
+    }
     dlpi_stream_notify(w->stream, link->up ? DLPI_NOTE_LINK_UP
                                            : DLPI_NOTE_LINK_DOWN);
     if (link->up && link->speed_mbps != w->speed_mbps) {
@@ -256,6 +270,9 @@ void nic_dlpi_renegotiate(NicFunction *f)
 {
     NicDlpiWindow *w = window_of(f);
 
+    if (!w) {
+        return;
+    }
     w->changing = true;
     dlpi_stream_renegotiate(w->stream);
     if (w->status & VIRTIO_CONFIG_S_FEATURES_OK) {
@@ -272,7 +289,7 @@ uint64_t nic_dlpi_features(NicFunction *f, uint64_t features)
                              BIT_ULL(VIRTIO_NET_F_HOST_TSO4) |
                              BIT_ULL(VIRTIO_NET_F_HOST_TSO6);
     DlpiCapability list[DLPI_CAPABILITIES] = { { 0 } };
-    unsigned n = dlpi_capabilities(window_of(f), list);
+    unsigned n = list_capabilities(f, list);
 
     return features & (dlpi_virtio_features(list, n) | ~carried);
 }
@@ -281,6 +298,9 @@ void nic_dlpi_filter(NicFunction *f, MacFilter *filter)
 {
     const NicDlpiWindow *w = window_of(f);
 
+    if (!w) {
+        return;
+    }
     filter->promiscuous |= w->levels >> DLPI_PROMISC_PHYS & 1;
     filter->all_multicast |= w->levels >> DLPI_PROMISC_MULTI & 1;
     if (w->bound && !(w->levels >> DLPI_PROMISC_SAP & 1)) {
@@ -288,44 +308,60 @@ void nic_dlpi_filter(NicFunction *f, MacFilter *filter)
     }
 }
 
-bool nic_dlpi_realize(NicCard *card, Error **errp)
+/* The regions stay until the card goes: PCI needs them for longer. */
+static NicDlpi *make_mailbox(NicCard *card)
 {
-    NicDlpi *d = card->dlpi = g_new0(NicDlpi, 1);
+    NicDlpi *d = g_new0(NicDlpi, 1);
 
     memory_region_init(&d->bar, OBJECT(card), "sunder-nic-dlpi",
                        NIC_MAX_FUNCTIONS * NIC_DLPI_WINDOW);
-    for (unsigned i = 0; i < card->n_functions; i++) {
+    for (unsigned i = 0; i < NIC_MAX_FUNCTIONS; i++) {
         NicDlpiWindow *w = &d->windows[i];
 
         w->card = card;
         w->number = i;
-        w->vector = NIC_DLPI_NO_VECTOR;
-        w->stream = dlpi_stream_new(&dlpi_ops, w);
         memory_region_init_io(&w->region, OBJECT(card), &nic_window_ops, w,
                               "sunder-nic-dlpi-window", NIC_DLPI_WINDOW);
         memory_region_add_subregion(&d->bar, i * NIC_DLPI_WINDOW,
                                     &w->region);
     }
+    return d;
+}
+
+bool nic_dlpi_realize(NicCard *card, Error **errp)
+{
+    if (!card->dlpi) {
+        card->dlpi = make_mailbox(card);
+    }
+    for (unsigned i = 0; i < NIC_MAX_FUNCTIONS; i++) {
+        NicDlpiWindow *w = &card->dlpi->windows[i];
+
+        w->vector = NIC_DLPI_NO_VECTOR;
+        w->holds = false;
+        w->stream = dlpi_stream_new(&dlpi_ops, w);
+    }
+    card->dlpi->live = true;
     pci_register_bar(PCI_DEVICE(card), NIC_DLPI_BAR,
-                     PCI_BASE_ADDRESS_SPACE_MEMORY, &d->bar);
+                     PCI_BASE_ADDRESS_SPACE_MEMORY, &card->dlpi->bar);
     return true;
 }
 
 void nic_dlpi_unrealize(NicCard *card)
 {
-    NicDlpi *d = card->dlpi;
-
-    if (!d) {
+    if (!card->dlpi || !card->dlpi->live) {
         return;
     }
-    for (unsigned i = 0; i < card->n_functions; i++) {
-        NicDlpiWindow *w = &d->windows[i];
+    for (unsigned i = 0; i < NIC_MAX_FUNCTIONS; i++) {
+        NicDlpiWindow *w = &card->dlpi->windows[i];
 
-        dlpi_stream_free(w->stream);
-        memory_region_del_subregion(&d->bar, &w->region);
-        object_unparent(OBJECT(&w->region));
+        window_reset(w);
+        g_clear_pointer(&w->stream, dlpi_stream_free);
     }
-    object_unparent(OBJECT(&d->bar));
+    card->dlpi->live = false;
+}
+
+void nic_dlpi_finalize(NicCard *card)
+{
     g_clear_pointer(&card->dlpi, g_free);
 }
 

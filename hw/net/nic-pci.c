@@ -180,6 +180,11 @@ static void card_instance_init(Object *obj)
     nic_card_instance_init(card);
 }
 
+static void card_instance_finalize(Object *obj)
+{
+    nic_dlpi_finalize(NIC_CARD(obj));
+}
+
 static void init_pci_class(DeviceClass *dc, PCIDeviceClass *pc)
 {
     pc->vendor_id = PCI_VENDOR_ID_REDHAT_QUMRANET;
@@ -220,6 +225,7 @@ static const VirtioPCIDeviceTypeInfo card_info = {
     .generic_name = "sunder-nic",
     .instance_size = sizeof(NicCard),
     .instance_init = card_instance_init,
+    .instance_finalize = card_instance_finalize,
     .class_init = card_class_init,
 };
 
