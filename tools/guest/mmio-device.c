@@ -28,7 +28,7 @@ fail(const char *format, ...)
 {
     va_list arguments;
 
-    fputs("mmio-bench: error: ", stderr);
+    fprintf(stderr, "%s: error: ", program_invocation_short_name);
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
     va_end(arguments);
