@@ -259,14 +259,19 @@ static const VMStateDescription vmstate_fault = {
     }
 };
 
+/* QEMU tells sections of one device apart by their names only. */
 void nic_fault_register(NicFault *fault)
 {
-    vmstate_register(VMSTATE_IF(fault->port->card), fault->port->number,
-                     &vmstate_fault, fault);
+    fault->vmsd = g_memdup2(&vmstate_fault, sizeof(vmstate_fault));
+    fault->vmsd->name = g_strdup_printf("%s.p%u", vmstate_fault.name,
+                                        fault->port->number);
+    vmstate_register(VMSTATE_IF(fault->port->card), 0, fault->vmsd, fault);
 }
 
 void nic_fault_unregister(NicFault *fault)
 {
-    vmstate_unregister(VMSTATE_IF(fault->port->card), &vmstate_fault, fault);
-    g_clear_pointer(&fault->saved, g_free);
+    vmstate_unregister(VMSTATE_IF(fault->port->card), fault->vmsd, fault);
+    g_free((char *)fault->vmsd->name);
+    g_free(fault->vmsd);
+    g_free(fault->saved);
 }
