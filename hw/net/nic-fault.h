@@ -63,6 +63,7 @@ struct NicFault {
     char *link_rule;            /* that did it */
 
     /* for a migration */
+    VMStateDescription *vmsd;
     uint8_t *saved;
     uint32_t n_saved;
 };
