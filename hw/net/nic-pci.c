@@ -185,11 +185,6 @@ static void card_instance_finalize(Object *obj)
     nic_dlpi_finalize(NIC_CARD(obj));
 }
 
-static void card_instance_finalize(Object *obj)
-{
-    nic_dlpi_finalize(NIC_CARD(obj));
-}
-
 static void init_pci_class(DeviceClass *dc, PCIDeviceClass *pc)
 {
     pc->vendor_id = PCI_VENDOR_ID_REDHAT_QUMRANET;
