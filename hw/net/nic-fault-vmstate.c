@@ -270,8 +270,10 @@ void nic_fault_register(NicFault *fault)
 
 void nic_fault_unregister(NicFault *fault)
 {
-    vmstate_unregister(VMSTATE_IF(fault->port->card), fault->vmsd, fault);
-    g_free((char *)fault->vmsd->name);
-    g_free(fault->vmsd);
+    if (fault->vmsd) {
+        vmstate_unregister(VMSTATE_IF(fault->port->card), fault->vmsd, fault);
+        g_free((char *)fault->vmsd->name);
+        g_free(fault->vmsd);
+    }
     g_free(fault->saved);
 }

@@ -194,6 +194,10 @@ bool nic_fault_realize_function(NicFunction *f, Error **errp)
             return false;
         }
     }
+    /* only now the card has its place on the bus, and a name by that */
+    for (unsigned i = 0; f->number == 0 && i < f->card->n_ports; i++) {
+        nic_fault_register(f->card->ports[i].fault);
+    }
     return true;
 }
 
@@ -230,7 +234,6 @@ static bool add_port(NicPort *port, Error **errp)
     nic_fault_lane_init(&fault->lanes[1], port, true);
     fault->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, frame_is_due, fault);
     nic_fault_link_init(fault);
-    nic_fault_register(fault);
     port->point = sunder_fault_point_add(&info, errp);
     return port->point != NULL;
 }
