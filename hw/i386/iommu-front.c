@@ -95,6 +95,23 @@ static void set_head(IntelIOMMUState *v, uint16_t head)
     stq_le_p(&v->csr[DMAR_IQH_REG], (uint64_t)head << VTD_IQH_QH_SHIFT_4);
 }
 
+/*
+ * In the checking modes the parent holds no translation (and nobody is to be
+ * told of it), except of a device whose context changed from pass-through
+ * and was not invalidated.
+ */
+static bool parent_holds_any(SunderIommu *s)
+{
+    return !iommu_checks(s) ||
+           g_hash_table_size(INTEL_IOMMU_DEVICE(s)->iotlb);
+}
+
+static void step_over(IntelIOMMUState *v, uint16_t next)
+{
+    set_head(v, next);
+    v->iq_last_desc_type = VTD_INV_DESC_IOTLB;
+}
+
 /* Returns: whether the queue goes on. */
 static bool next_descriptor(SunderIommu *s)
 {
@@ -106,8 +123,12 @@ static bool next_descriptor(SunderIommu *s)
                  is_iotlb_descriptor(descriptor, &invalidation);
 
     if (iotlb && iommu_invalidate_intercepted(s, &invalidation)) {
-        set_head(v, next);
-        v->iq_last_desc_type = VTD_INV_DESC_IOTLB;
+        step_over(v, next);
+        return true;
+    }
+    if (iotlb && !parent_holds_any(s)) {
+        step_over(v, next);
+        iommu_invalidate(s, &invalidation);
         return true;
     }
     forward_write(s, DMAR_IQT_REG, (uint64_t)next << VTD_IQH_QH_SHIFT_4, 4);

@@ -216,10 +216,10 @@ static bool held_differs(IommuClient *client, hwaddr address,
 static void translate_afresh(IommuClient *client, hwaddr address,
                              unsigned access, IOMMUTLBEntry *entry)
 {
+    uint64_t now_ns = iommu_clock_coarse(client->iommu);
     PagingResult result;
-    PagingStatus status =
-        paging_translate(client->paging, address, access,
-                         sunder_fault_now_ns(), thread_shard(), &result);
+    PagingStatus status = paging_translate(client->paging, address, access,
+                                           now_ns, thread_shard(), &result);
 
     if (held_differs(client, address, status, &result)) {
         use_held(client, address, access, status, &result, entry);
@@ -230,6 +230,7 @@ static void translate_afresh(IommuClient *client, hwaddr address,
         set_entry(entry, address, &result);
         break;
     case PAGING_STALE:
+        result.age_ns += sunder_fault_now_ns() - now_ns;
         use_stale(client, address, access, &result, entry);
         break;
     case PAGING_FAULT:
