@@ -12,6 +12,8 @@ void paging_log_add(PagingTable *table, int domain, uint64_t now_ns)
         .now_ns = now_ns,
         .domain = domain,
     };
+    /* By the next time the host's caches would have lost it. */
+    __builtin_prefetch(&table->log[table->log_at % LOG_SIZE], 1);
 }
 
 uint64_t paging_log_time(const PagingDevice *device, uint64_t epoch)

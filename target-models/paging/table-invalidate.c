@@ -18,14 +18,12 @@ static void publish_epoch(PagingTable *table, uint64_t epoch)
     atomic_store_explicit(&table->epoch, epoch, memory_order_release);
 }
 
+/* @domain: -1 for all */
 static void invalidate_all(PagingTable *table, int domain, uint64_t epoch,
                            uint64_t now_ns)
 {
-    if (domain < 0) {
-        store(&table->global_epoch, epoch);
-    } else {
-        store(&table->domain_epochs[domain], epoch);
-    }
+    store(domain < 0 ? &table->global_epoch : &table->domain_epochs[domain],
+          epoch);
     paging_log_add(table, domain, now_ns);
     atomic_store_explicit(&table->needs_sweep, true, memory_order_relaxed);
 }
@@ -162,16 +160,11 @@ void paging_table_invalidate(PagingTable *table,
 
     g_mutex_lock(&table->lock);
     epoch = next_epoch(table);
-    switch (invalidation->granularity) {
-    case PAGING_GLOBAL:
-        invalidate_all(table, -1, epoch, now_ns);
-        break;
-    case PAGING_DOMAIN:
-        invalidate_all(table, invalidation->domain, epoch, now_ns);
-        break;
-    case PAGING_PAGES:
+    if (invalidation->granularity == PAGING_PAGES) {
         invalidate_pages(table, invalidation, now_ns);
-        break;
+    } else {
+        invalidate_all(table, invalidation->granularity == PAGING_GLOBAL ?
+                              -1 : invalidation->domain, epoch, now_ns);
     }
     publish_epoch(table, epoch);
     if (table->has_postponed) {
