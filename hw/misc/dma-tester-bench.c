@@ -9,6 +9,7 @@
 #include "hw/misc/dma-tester-bench.h"
 #include "hw/pci/pci.h"
 #include "qemu/main-loop.h"
+#include "qemu/memalign.h"
 #include "qemu/rcu.h"
 
 /* Whether this thread is the bench's */
@@ -78,7 +79,7 @@ static void *bench_thread(void *opaque)
     rcu_register_thread();
     sdt_bench_work(t);
     thread_over(t);
-    g_free(t);
+    qemu_vfree(t);
     rcu_unregister_thread();
     return NULL;
 }
@@ -135,7 +136,7 @@ static SdtBenchRun *run_new(SunderDmaTester *s, uint32_t command)
 static bool run_valid(const SdtBenchRun *run)
 {
     return run->op >= SDT_BENCH_OP_TRANSLATE &&
-           run->op <= SDT_BENCH_OP_REMAP &&
+           run->op <= SDT_BENCH_OP_LOOK &&
            run->pages >= 1 && run->pages <= SDT_BENCH_MAX_PAGES &&
            run->rounds >= 1 && run->rounds <= SDT_BENCH_MAX_ROUNDS &&
            run->length >= 1 && run->length <= SDT_BUFFER_SIZE &&
@@ -173,11 +174,14 @@ static void run_start(SdtBenchRun *run)
     run->tester->run = run;
     object_ref(OBJECT(run->tester));
     for (unsigned i = 0; i < run->threads; i++) {
-        BenchThread *t = g_new0(BenchThread, 1);
+        BenchThread *t = qemu_memalign(__alignof__(BenchThread),
+                                       sizeof(*t));
         QemuThread thread;
 
-        t->run = run;
-        t->first = run->iova + i * (uint64_t)run->pages * run->stride;
+        *t = (BenchThread) {
+            .run = run,
+            .first = run->iova + i * (uint64_t)run->pages * run->stride,
+        };
         qemu_thread_create(&thread, "sdt-bench", bench_thread, t,
                            QEMU_THREAD_DETACHED);
     }

@@ -28,16 +28,32 @@ struct SdtBenchRun {
     uint64_t ns, cpu_ns, ops, failed, inv_ns, inv_ops;
 };
 
-struct BenchThread {
+/* In cache lines of its own, and of the lines that are fetched with them. */
+struct QEMU_ALIGNED(128) BenchThread {
     SdtBenchRun *run;
     uint64_t first;             /* address of its working set */
     uint32_t cursor;
     uint8_t *scratch;           /* run->length bytes */
-    uint8_t *cool;              /* COOL_BYTES, or NULL */
+    uint32_t *words;            /* run->pages of them, or NULL */
+    uint32_t sum;
+    /* of remaps */
+    uint8_t *cold;              /* what empties the caches, or NULL */
+    GArray *samples;            /* double: ns of an invalidation, by batch */
     uint64_t ns, cpu_ns, ops, failed, inv_ns, inv_ops;
 };
 
 /* Does the thread's part of the run and fills in its figures. */
 void sdt_bench_work(BenchThread *t);
+
+/* For that: SDT_BENCH_OP_REMAP. */
+void sdt_bench_remaps(BenchThread *t);
+/* @count operations on the clock, fewer if the run is stopped */
+void sdt_bench_operate(BenchThread *t, uint32_t count);
+bool sdt_bench_stopped(const BenchThread *t);
+/* Returns: the address of a page of the working set. */
+uint64_t sdt_bench_page(const BenchThread *t, uint32_t i);
+/* Returns: whether the IOMMU lets @address be read. */
+bool sdt_bench_translate(BenchThread *t, uint64_t address);
+uint64_t sdt_bench_clock_ns(clockid_t clock);
 
 #endif

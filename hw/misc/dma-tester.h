@@ -129,7 +129,8 @@
  *   0x130   SDT_BENCH_DESCRIPTOR  rw 64, 64  invalidation descriptor; for a
  *                                 page-selective one its address is added
  *   0x140   SDT_BENCH_BATCH       rw  pages remapped in one batch
- *   0x144   SDT_BENCH_FLAGS       rw  SDT_BENCH_REFILL, SDT_BENCH_COOL
+ *   0x144   SDT_BENCH_FLAGS       rw  SDT_BENCH_REFILL, SDT_BENCH_WARM,
+ *                                 SDT_BENCH_COLD
  *   0x148   SDT_BENCH_COMMAND     wo  one SDT_BENCH_OP_ and SDT_CMD_IRQ; 0:
  *                                 stop what runs
  *   0x14c   SDT_BENCH_STATE       ro  SDT_BENCH_STATE_
@@ -139,7 +140,8 @@
  *   0x160   SDT_BENCH_OPS         ro 64  operations in that time
  *   0x168   SDT_BENCH_FAILED      ro 64  those that were refused
  *   0x170   SDT_BENCH_INV_NS      ro 64  SDT_BENCH_OP_REMAP: of the
- *                                 invalidations, of which there are...
+ *                                 invalidations, were they all as fast as
+ *                                 in the median batch; of which there are...
  *   0x178   SDT_BENCH_INV_OPS     ro 64  ...so many
  *
  * SDT_BENCH_OP_REMAP: each batch (1) changes the entries of BATCH pages,
@@ -147,8 +149,13 @@
  * SDT_BENCH_UNIT, or a single one if the descriptor is not page-selective,
  * then rings the doorbell for each, which is timed; (3) translates these
  * pages, which is timed; (4) with SDT_BENCH_REFILL translates the whole
- * working set.  SDT_BENCH_COOL empties the host's caches before (2).
+ * working set.  The doorbell finds the host's caches as (4) left them; with
+ * SDT_BENCH_WARM invalidations of another domain came just before, with
+ * SDT_BENCH_COLD they are emptied.
  * The queue must be enabled, idle, and nobody else's.
+ *
+ * SDT_BENCH_OP_ADD and _LOOK do arithmetic and read PAGES words of memory of
+ * the thread's own: what it costs the host alone to run several threads.
  */
 #define SDT_BENCH               0x100
 #define SDT_BENCH_SIZE          0x080
@@ -168,7 +175,8 @@
 #define   SDT_BENCH_MAX_BATCH   4096
 #define SDT_BENCH_FLAGS         0x144
 #define   SDT_BENCH_REFILL      0x1
-#define   SDT_BENCH_COOL        0x2
+#define   SDT_BENCH_WARM        0x2
+#define   SDT_BENCH_COLD        0x4
 #define SDT_BENCH_COMMAND       0x148
 #define   SDT_BENCH_OP_TRANSLATE 1      /* ask the IOMMU, move nothing */
 #define   SDT_BENCH_OP_READ     2       /* DMA from memory */
@@ -176,6 +184,8 @@
 #define   SDT_BENCH_OP_HELD_READ 4      /* map, copy from it, unmap */
 #define   SDT_BENCH_OP_HELD_WRITE 5     /* map, copy to it, unmap */
 #define   SDT_BENCH_OP_REMAP    6
+#define   SDT_BENCH_OP_ADD      7
+#define   SDT_BENCH_OP_LOOK     8
 #define SDT_BENCH_STATE         0x14c
 #define   SDT_BENCH_STATE_IDLE      0   /* nothing ran since reset */
 #define   SDT_BENCH_STATE_RUNNING   1

@@ -204,7 +204,8 @@ static void write_bench(Fuzzer *f)
     qtest_writeq(m->qts, TESTER_BAR + SDT_BENCH_STRIDE, PAGE_4K);
     qtest_writeq(m->qts, TESTER_BAR + SDT_BENCH_IOVA, some_iova(f));
     qtest_writeq(m->qts, TESTER_BAR + SDT_BENCH_ENTRY, somewhere(f));
-    qtest_writel(m->qts, TESTER_BAR + SDT_BENCH_COMMAND, below(f, 8));
+    qtest_writel(m->qts, TESTER_BAR + SDT_BENCH_COMMAND,
+                 below(f, SDT_BENCH_OP_LOOK + 1));
 }
 
 static void access_something(Fuzzer *f)
