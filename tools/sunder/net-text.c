@@ -252,8 +252,22 @@ static void net_print_histogram(FILE *out, JsonObject *port,
     fprintf(out, " %10" PRIu64 "\n", member_number(receive, "lookups"));
 }
 
+static bool net_has_chains(JsonArray *ports)
+{
+    for (unsigned i = 0; i < member_count(ports); i++) {
+        if (member_number(member_object(member_element(ports, i), "receive"),
+                          "chains")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void net_print_chains(FILE *out, JsonArray *ports)
 {
+    if (!net_has_chains(ports)) {
+        return;
+    }
     fprintf(out, "  %-12s %-10s %10s %6s", "frames of", "", "number", "mean");
     for (unsigned i = 0; i < G_N_ELEMENTS(net_bins); i++) {
         fprintf(out, " %8s", net_bins[i]);
