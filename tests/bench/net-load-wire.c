@@ -17,7 +17,8 @@
 struct Wire {
     int fd;
     gboolean stream;
-    char *bound;                /* path of ours to remove */
+    struct sockaddr_un peer;
+    char *bound;                /* path of ours, to be removed */
     guint8 *input;              /* of a stream: what was read and not taken */
     gsize begin, end;
 };
@@ -58,18 +59,20 @@ static gboolean bind_own(Wire *wire, const char *path, GError **error)
 
 static gboolean connect_to(Wire *wire, const char *path, GError **error)
 {
-    struct sockaddr_un address;
-
     wire->fd = socket(AF_UNIX, (wire->stream ? SOCK_STREAM : SOCK_DGRAM) |
                       SOCK_CLOEXEC, 0);
     if (wire->fd < 0) {
         return failed(error, "has no socket", path);
     }
-    if (!make_address(&address, path, error) ||
-        (!wire->stream && !bind_own(wire, path, error))) {
+    if (!make_address(&wire->peer, path, error)) {
         return FALSE;
     }
-    if (connect(wire->fd, (struct sockaddr *)&address, sizeof(address))) {
+    if (!wire->stream) {
+        /* Connected, it would hear only what that very socket sends. */
+        return bind_own(wire, path, error);
+    }
+    if (connect(wire->fd, (struct sockaddr *)&wire->peer,
+                sizeof(wire->peer))) {
         return failed(error, "to be connected to", path);
     }
     return TRUE;
@@ -136,6 +139,8 @@ static gboolean send_datagrams(Wire *wire, guint8 (*frames)[FRAME_BYTES],
 
     for (unsigned i = 0; i < n; i++) {
         iov[i] = (struct iovec){ frames[i], FRAME_BYTES };
+        messages[i].msg_hdr.msg_name = &wire->peer;
+        messages[i].msg_hdr.msg_namelen = sizeof(wire->peer);
         messages[i].msg_hdr.msg_iov = &iov[i];
         messages[i].msg_hdr.msg_iovlen = 1;
     }
