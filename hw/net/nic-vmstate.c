@@ -121,10 +121,9 @@ static int counters_post_load(void *opaque, int version_id)
     return 0;
 }
 
+/* QEMU loads what is in transit as version 0 (get_tmp()). */
 static const VMStateDescription vmstate_counters = {
     .name = "sunder-nic-port/counters",
-    .version_id = 1,
-    .minimum_version_id = 1,
     .pre_save = counters_pre_save,
     .post_load = counters_post_load,
     .fields = (const VMStateField[]) {
