@@ -116,6 +116,16 @@ static bool step_all(LacpSystem *system, uint64_t now_ns)
     return moved;
 }
 
+/* 6.4.16: without periodic transmission nothing is said at all. */
+static void hush(LacpSystem *system)
+{
+    for (unsigned i = 0; i < system->ports->len; i++) {
+        LacpPort *port = g_ptr_array_index(system->ports, i);
+
+        port->m.ntt &= port->m.periodic != LACP_PERIODIC_NONE;
+    }
+}
+
 void lacp_system_run(LacpSystem *system, uint64_t now_ns)
 {
     for (unsigned i = 0; i < system->ports->len; i++) {
@@ -131,6 +141,7 @@ void lacp_system_run(LacpSystem *system, uint64_t now_ns)
     for (unsigned i = 0; i < MAX_STEPS && step_all(system, now_ns); i++) {
         /* until all machines rest */
     }
+    hush(system);
 }
 
 void lacp_system_set_mode(LacpSystem *system, bool active, bool fast,
