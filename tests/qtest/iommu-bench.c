@@ -228,31 +228,36 @@ static Measure invalidation(uint32_t granularity, uint32_t live,
 }
 
 /*
- * Of several runs of each size the fastest: a host's processor may be slower
- * by half for a while, and that must not look like growth.
+ * Warm, the fastest run of each size: a host's processor may be slower by half
+ * for a while, and that must not look like growth.  What memory adds is
+ * different every time, so else it is the median.
  */
 static void bench_growth(IommuMachine *m, uint32_t granularity, unsigned with)
 {
     static const uint32_t live[] = { 10, 100, 1000, 10000, 100000 };
-    double fastest[G_N_ELEMENTS(live)] = { 0 };
+    int n = MIN(rounds * 3, MAX_ROUNDS);
+    Series figures[G_N_ELEMENTS(live)] = { 0 };
     double least = INFINITY, most = 0;
     g_autofree char *title =
         g_strdup_printf("    least, most; caches %s", caches[with].name);
 
-    for (int i = 0; i < rounds * 3; i++) {
+    for (int i = 0; i < n; i++) {
         for (unsigned j = 0; j < G_N_ELEMENTS(live); j++) {
             Measure measure = invalidation(granularity, live[j],
                                            caches[with].flags);
-            double ns = figure(m, &measure);
 
-            fastest[j] = i ? MIN(fastest[j], ns) : ns;
+            add(&figures[j], figure(m, &measure));
         }
     }
     printf("  at 10, 100, ... 100000 entries:");
     for (unsigned j = 0; j < G_N_ELEMENTS(live); j++) {
-        printf(" %.1f", fastest[j]);
-        least = MIN(least, fastest[j]);
-        most = MAX(most, fastest[j]);
+        double middle = median(&figures[j]);
+        double ns = caches[with].flags & SDT_BENCH_WARM ?
+                    figures[j].values[0] : middle;
+
+        printf(" %.1f", ns);
+        least = MIN(least, ns);
+        most = MAX(most, ns);
     }
     printf("\n");
     print_row(title, least, most, most / least, caches[with].target);
