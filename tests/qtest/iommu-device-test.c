@@ -27,6 +27,11 @@ static uint64_t memory(unsigned page)
     return DATA + (N_MAPPED - page) * PAGE_4K;
 }
 
+static uint64_t where(uint64_t address)
+{
+    return memory((address - IOVA) / PAGE_4K) + address % PAGE_4K;
+}
+
 static IommuMachine *start_with(const char *iommu, const char *device,
                                 unsigned bdf, unsigned bar)
 {
@@ -212,8 +217,10 @@ static void test_ahci(gconstpointer iommu)
 /*
  * Virtio 1.2: 4.1.4.3 common configuration, 2.7 split virtqueue.  QEMU has the
  * common configuration at the start of BAR 4 and notifications at 0x3000.
+ * One buffer of 64 bytes, at page 5, for the device to fill.
  */
-static void test_virtio(gconstpointer iommu)
+static void receive_by_virtio(const char *iommu, uint64_t descriptors,
+                              uint64_t avail, uint64_t used)
 {
     IommuMachine *m = start_with(
         iommu, "-object rng-builtin,id=r "
@@ -228,20 +235,32 @@ static void test_virtio(gconstpointer iommu)
     g_assert_cmphex(qtest_readb(m->qts, BAR + 0x14), ==, 11);
     qtest_writew(m->qts, BAR + 0x16, 0);
     qtest_writew(m->qts, BAR + 0x18, 8);
-    qtest_writel(m->qts, BAR + 0x20, iova(0));
-    qtest_writel(m->qts, BAR + 0x28, iova(1));
-    qtest_writel(m->qts, BAR + 0x30, iova(2));
+    qtest_writel(m->qts, BAR + 0x20, descriptors);
+    qtest_writel(m->qts, BAR + 0x28, avail);
+    qtest_writel(m->qts, BAR + 0x30, used);
     qtest_writew(m->qts, BAR + 0x1c, 1);
     qtest_writeb(m->qts, BAR + 0x14, 15);
-    /* one buffer of 64 bytes for the device to fill */
-    qtest_writeq(m->qts, memory(0), iova(3));
-    qtest_writel(m->qts, memory(0) + 8, 64);
-    qtest_writew(m->qts, memory(0) + 12, 2);
-    qtest_writew(m->qts, memory(1) + 2, 1);
+    qtest_writeq(m->qts, where(descriptors), iova(5));
+    qtest_writel(m->qts, where(descriptors + 8), 64);
+    qtest_writew(m->qts, where(descriptors + 12), 2);
+    qtest_writew(m->qts, where(avail + 2), 1);
     qtest_writew(m->qts, BAR + 0x3000, 0);
-    wait_for(m, memory(2), 1 << 16);
-    g_assert_cmpuint(qtest_readl(m->qts, memory(2) + 8), ==, 64);
+    wait_for(m, where(used), 1 << 16);
+    g_assert_cmpuint(qtest_readl(m->qts, where(used + 8)), ==, 64);
     end(m, "rng0");
+}
+
+static void test_virtio(gconstpointer iommu)
+{
+    receive_by_virtio(iommu, iova(0), iova(1), iova(2));
+}
+
+/* An entry in each of two pages that are beside each other for the device
+ * only: the first used one, and the first descriptor. */
+static void test_virtio_ring(gconstpointer iommu)
+{
+    receive_by_virtio(iommu, iova(0), iova(1), iova(3) - 8);
+    receive_by_virtio(iommu, iova(1) - 8, iova(2), iova(3));
 }
 
 /* ICH9's memory hot-plug registers: slot, then eject (docs/specs of QEMU:
@@ -330,6 +349,7 @@ static const struct {
     { "xhci", test_xhci },
     { "ahci", test_ahci },
     { "virtio", test_virtio },
+    { "virtio-ring", test_virtio_ring },
     { "memory-goes", test_memory_goes },
 };
 
