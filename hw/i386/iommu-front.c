@@ -248,7 +248,15 @@ static void front_write(void *opaque, hwaddr address, uint64_t value,
             write_iotlb(s, address, value, size);
             break;
         }
-        /* fall through */
+        forward_write(s, address, value, size);
+        break;
+    case DMAR_FSTS_REG:
+    case DMAR_FRCD_REG_0_0 ... DMAR_FRCD_REG_0_3:
+        /* An iothread may be recording a fault. */
+        WITH_QEMU_LOCK_GUARD(&INTEL_IOMMU_DEVICE(s)->iommu_lock) {
+            forward_write(s, address, value, size);
+        }
+        break;
     default:
         forward_write(s, address, value, size);
         break;
