@@ -134,6 +134,27 @@ Test(ledger, counts_an_entry_once_for_several_invalidations)
     guest_free(guest);
 }
 
+/* Found at the next use, by the sweep, or when it is asked for. */
+Test(ledger, counts_an_invalidation_that_dropped_something)
+{
+    Guest *guest = used_guest(2);
+    PagingResult result;
+
+    guest_invalidate(guest, PAGING_DOMAIN, 1, 5000);
+    guest_invalidate(guest, PAGING_GLOBAL, 0, 5100);
+    guest_translate(guest, IOVA, PAGING_READ, 5200, &result);
+    guest_invalidate(guest, PAGING_DOMAIN, 9, 5300);
+    guest_translate(guest, IOVA, PAGING_READ, 5400, &result);
+    expect_ledger(guest, (PagingLedger) { 1, 2 });
+    guest_invalidate(guest, PAGING_GLOBAL, 0, 5500);
+    expect_ledger(guest, (PagingLedger) { 2, 3 });
+    guest_invalidate(guest, PAGING_DOMAIN, 1, 5600);
+    expect_ledger(guest, (PagingLedger) { 2, 3 });
+    guest_translate(guest, IOVA, PAGING_READ, 5700, &result);
+    expect_ledger(guest, (PagingLedger) { 2, 3 });
+    guest_free(guest);
+}
+
 Test(ledger, can_be_swept_in_steps)
 {
     enum { PAGES = 3000 };
