@@ -310,23 +310,6 @@ void nic_function_break(NicFunction *f, const char *format, ...)
     virtio_error(VIRTIO_DEVICE(f), "%s", message);
 }
 
-static bool is_low(NicRing *ring, unsigned n)
-{
-    return n < MIN(NIC_BURST, ring->size / 2);
-}
-
-/* Heads of a ring; where they run low the driver is to tell of more. */
-static unsigned ring_room(NicRing *ring)
-{
-    unsigned n = nic_ring_heads(ring, NIC_BURST);
-
-    if (ring->size && is_low(ring, n)) {
-        nic_ring_ask(ring, true);
-        n = nic_ring_heads(ring, NIC_BURST);
-    }
-    return ring->size ? n : UINT_MAX;
-}
-
 unsigned nic_function_room(NicFunction *f)
 {
     unsigned room = UINT_MAX;
@@ -335,9 +318,18 @@ unsigned nic_function_room(NicFunction *f)
         return room;
     }
     for (unsigned i = 0; i < f->pairs; i++) {
-        room = MIN(room, ring_room(&f->rx[i]));
+        unsigned n = nic_ring_heads(&f->rx[i], NIC_BURST);
+
+        room = f->rx[i].size ? MIN(room, n) : room;
     }
     return room;
+}
+
+void nic_function_ask(NicFunction *f)
+{
+    for (unsigned i = 0; i < f->pairs; i++) {
+        nic_ring_ask(&f->rx[i], true);
+    }
 }
 
 /* --- client of the MAC service ----------------------------------------- */

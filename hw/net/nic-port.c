@@ -76,8 +76,31 @@ void nic_port_flush(NicPort *port)
     nic_port_update_pause(port);
 }
 
+/*
+ * Most netdevs have one frame ready in each turn of the main loop.  Their
+ * next turns are taken here, as long as each brings something to this port,
+ * so that what was sent as a burst is one.
+ */
+static void gather(NicPort *port)
+{
+    static bool gathering;      /* for one port at a time */
+    NicStage *s = port->stage;
+    unsigned before;
+
+    if (gathering || port->backend || port->paused) {
+        return;
+    }
+    gathering = true;
+    do {
+        before = s->n;
+        aio_poll(iohandler_get_aio_context(), false);
+    } while (s->n > before);
+    gathering = false;
+}
+
 static void stage_ended(void *opaque)
 {
+    gather(opaque);
     nic_port_flush(opaque);
 }
 
@@ -97,6 +120,29 @@ static unsigned port_room(NicPort *port)
     return room - MIN(room, port->group->staged);
 }
 
+/*
+ * Whether there are @wanted buffers; if not, drivers tell when they have
+ * given some.
+ */
+static bool find_room(NicPort *port, unsigned wanted, unsigned *room)
+{
+    NicCard *card = port->card;
+
+    *room = port_room(port);
+    if (*room >= wanted) {
+        return true;
+    }
+    for (unsigned i = 0; i < card->n_functions; i++) {
+        NicFunction *f = card->functions[i];
+
+        if (f && f->group == port->group && nic_function_is_running(f)) {
+            nic_function_ask(f);
+        }
+    }
+    *room = port_room(port);    /* it may just have given them */
+    return *room >= wanted;
+}
+
 static unsigned frame_cost(size_t size)
 {
     return 1 + size / BUFFER;
@@ -110,10 +156,7 @@ static bool has_credit(NicPort *port, unsigned cost)
     if (!port->card->pause) {
         return true;
     }
-    if (s->credit < cost) {
-        s->credit = port_room(port);
-    }
-    if (s->credit < cost) {
+    if (s->credit < cost && !find_room(port, cost, &s->credit)) {
         return false;
     }
     s->credit -= cost;
@@ -196,12 +239,30 @@ static void backend_receive(void *opaque, NicPacket *packets, unsigned n)
     nic_port_update_pause(port);
 }
 
+/* What the smallest ring of those behind this port can hold. */
+static unsigned smallest_ring(NicPort *port)
+{
+    NicCard *card = port->card;
+    unsigned size = NIC_BURST;
+
+    for (unsigned i = 0; i < card->n_functions; i++) {
+        NicFunction *f = card->functions[i];
+
+        for (unsigned j = 0; f && f->group == port->group && j < f->pairs;
+             j++) {
+            size = f->rx[j].size ? MIN(size, f->rx[j].size) : size;
+        }
+    }
+    return size;
+}
+
 /* A backend cannot take a part back: it waits unless a burst has room. */
 static bool backend_has_room(NicPort *port)
 {
-    unsigned burst = MIN(NIC_BURST, port->card->rx_queue_size / 4);
+    unsigned burst = MAX(smallest_ring(port) / 4, 1);
+    unsigned room;
 
-    return !port->card->pause || port_room(port) >= burst;
+    return !port->card->pause || find_room(port, burst, &room);
 }
 
 static void update_backend(NicPort *port)
@@ -490,7 +551,9 @@ static void make_stage(NicPort *port)
 
     port->stage = g_new0(NicStage, 1);
     port->stage->bytes = g_malloc(STAGE_SIZE);
-    port->stage->bh = qemu_bh_new_guarded(stage_ended, port, guard);
+    /* only ever from the main loop itself, not from within a wait */
+    port->stage->bh = aio_bh_new_guarded(iohandler_get_aio_context(),
+                                         stage_ended, port, guard);
     port->stage->resume_bh = qemu_bh_new_guarded(port_resume, port, guard);
 }
 

@@ -411,6 +411,9 @@ extern const VMStateDescription vmstate_nic_watch;
 /* Packets that it would take, at the least; UINT_MAX while it drops. */
 unsigned nic_function_room(NicFunction *f);
 
+/* The driver is to tell when it has made room. */
+void nic_function_ask(NicFunction *f);
+
 /* The filter that control commands left behind goes to the MAC service. */
 void nic_function_set_filter(NicFunction *f, const MacFilter *filter);
 
