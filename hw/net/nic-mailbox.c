@@ -49,9 +49,8 @@ static void make_request(NicDlpiWindow *w, uint32_t size)
 {
     g_autoptr(GByteArray) reply = g_byte_array_new();
 
-    /* one that is too long is refused for that, not read */
-    dlpi_stream_request(w->stream, w->request,
-                        MIN(size, sizeof(w->request)), reply);
+    /* beyond DLPI_MAX_REQUEST only the first word is looked at */
+    dlpi_stream_request(w->stream, w->request, size, reply);
     fill(&w->reply, reply);
     interrupt(w, NIC_DLPI_HAS_REPLY);
     nic_window_indicate(w);
