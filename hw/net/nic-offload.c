@@ -140,23 +140,51 @@ void nic_offload_changed(NicFunction *f)
 
 /* --- sending ----------------------------------------------------------- */
 
-static bool wires_have_headers(const NicGroup *group)
+static bool has_header(const NicPort *port)
 {
+    return port->has_header;
+}
+
+/*
+ * QEMU's own network stack is no wire: it takes a packet of TCP of any
+ * length, and is content with one acknowledgement for it.
+ */
+static bool is_stack(const NicPort *port)
+{
+    const NetClientState *peer = qemu_get_queue(port->nic)->peer;
+
+    return peer && peer->info->type == NET_CLIENT_DRIVER_USER;
+}
+
+/* Whether what @f sends goes to such wires, and to nobody else. */
+static bool all_wires(NicFunction *f, bool (*are)(const NicPort *port))
+{
+    const NicGroup *group = f->group;
+
     for (unsigned i = 0; i < group->n_ports; i++) {
-        if (!group->ports[i]->has_header) {
+        if (!are(group->ports[i])) {
             return false;
         }
     }
-    return true;
+    return mac_port_clients(group->mac) == 1;
 }
 
 bool nic_offload_passes(NicFunction *f, const NicPacket *packet)
 {
     OffloadHeader header = header_of(packet);
 
-    return nic_offload_is_frame(&header) ||
-           (wires_have_headers(f->group) &&
-            mac_port_clients(f->group->mac) == 1);
+    return nic_offload_is_frame(&header) || all_wires(f, has_header);
+}
+
+/* As many segments in one frame as a packet of IP can have. */
+static void make_long(OffloadHeader *header)
+{
+    unsigned longest = UINT16_MAX - NIC_HEAD;
+
+    if (header->gso_type != NIC_GSO_NONE && header->gso_type != NIC_GSO_UDP &&
+        header->gso_size && header->gso_size < longest) {
+        header->gso_size = longest - longest % header->gso_size;
+    }
 }
 
 /* Room for all frames of @cutter; NULL: they are too many. */
@@ -203,6 +231,9 @@ void nic_offload_cut(NicRing *ring, const NicPacket *packet)
 
     if (ring->n_frames) {
         return;                 /* the port had no room for all of them */
+    }
+    if (all_wires(ring->function, is_stack)) {
+        make_long(&header);
     }
     if (nic_cutter_init(&cutter, &header, pieces.first, pieces.n,
                         packet->length)) {
@@ -345,11 +376,13 @@ static void add_merged(NicOffload *o, unsigned at, const NicPacket *packets)
     unsigned before = o->pieces->len;
     NicCargo *cargo = &o->cargo[at];
 
-    o->packets[at] = packets[0];
-    o->packets[at].opaque = cargo;
-    if (m->n == 1) {
-        *cargo = *(const NicCargo *)packets[0].opaque;
+    if (m->header_size == 0) {
+        const NicPacket *last = &packets[m->n - 1];
+
+        *cargo = *(const NicCargo *)last->opaque;
         cargo->header = header_from(&m->offload);
+        o->packets[at] = *last;
+        o->packets[at].opaque = cargo;
         return;
     }
     g_array_append_val(o->pieces, head);

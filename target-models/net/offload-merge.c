@@ -74,7 +74,7 @@ static bool find_segment(const NicPacket *packet, const NicFrame *f,
           (s->v6 ? header + bytes_be16(ip + IPV6_PAYLOAD)
                  : bytes_be16(ip + IPV4_TOTAL));
     if (options < TCP_HEADER || packet->head < at + options ||
-        end != packet->length || end <= at + options ||
+        end > packet->length || end < at + options ||
         at + options > NIC_MERGE_HEADER) {
         return false;
     }
@@ -82,6 +82,10 @@ static bool find_segment(const NicPacket *packet, const NicFrame *f,
     s->tcp = at;
     s->payload = at + options;
     s->size = end - s->payload;
+    /* padding may only follow a segment that is left as it is */
+    if (s->size && end != packet->length) {
+        return false;
+    }
     return (packet->data[at + TCP_FLAGS] & ~TCP_PSH & ~TCP_ECE) == TCP_ACK;
 }
 
@@ -104,17 +108,46 @@ static bool ipv6_follows(const uint8_t *a, const uint8_t *b)
                   IPV6_HEADER - IPV6_PAYLOAD - 2) == 0;
 }
 
+/* Whether all below TCP, and its ports, say that @b comes after @n of @a. */
+static bool same_flow(const Segment *a, const Segment *b, unsigned n)
+{
+    return a->payload == b->payload && a->tcp == b->tcp &&
+           a->v6 == b->v6 && memcmp(a->data, b->data, a->ip) == 0 &&
+           (a->v6 ? ipv6_follows(a->data + a->ip, b->data + b->ip)
+                  : ipv4_follows(a->data + a->ip, b->data + b->ip, n)) &&
+           memcmp(a->data + a->tcp, b->data + b->tcp, TCP_SEQUENCE) == 0;
+}
+
+/* Options of an acknowledgement that the next may replace: RFC 7323, A. */
+static bool options_are_old(const Segment *a)
+{
+    static const uint8_t timestamps[] = { 1, 1, 8, 10 };
+    size_t size = a->payload - a->tcp - TCP_HEADER;
+
+    return size == 0 ||
+           (size == 12 && memcmp(a->data + a->tcp + TCP_HEADER, timestamps,
+                                 sizeof(timestamps)) == 0);
+}
+
+/* Whether @b makes the acknowledgement @a needless. */
+static bool replaces(const Segment *a, const Segment *b, unsigned n)
+{
+    const uint8_t *tcp = a->data + a->tcp, *next = b->data + b->tcp;
+    int32_t more = bytes_be32(next + TCP_ACKNOWLEDGED) -
+                   bytes_be32(tcp + TCP_ACKNOWLEDGED);
+
+    return b->size == 0 && more > 0 && same_flow(a, b, n) &&
+           options_are_old(a) && options_are_old(b) &&
+           memcmp(tcp + TCP_SEQUENCE, next + TCP_SEQUENCE, 4) == 0 &&
+           tcp[TCP_FLAGS] == TCP_ACK && next[TCP_FLAGS] == TCP_ACK;
+}
+
 /* Whether @b comes next after @n segments that begin with @a. */
 static bool follows(const Segment *a, const Segment *b, unsigned n)
 {
     const uint8_t *tcp = a->data + a->tcp, *next = b->data + b->tcp;
 
-    return a->payload == b->payload && a->tcp == b->tcp &&
-           a->v6 == b->v6 && b->size <= a->size &&
-           memcmp(a->data, b->data, a->ip) == 0 &&
-           (a->v6 ? ipv6_follows(a->data + a->ip, b->data + b->ip)
-                  : ipv4_follows(a->data + a->ip, b->data + b->ip, n)) &&
-           memcmp(tcp, next, TCP_SEQUENCE) == 0 &&
+    return b->size > 0 && b->size <= a->size && same_flow(a, b, n) &&
            bytes_be32(next + TCP_SEQUENCE) ==
                bytes_be32(tcp + TCP_SEQUENCE) + n * a->size &&
            memcmp(tcp + TCP_ACKNOWLEDGED, next + TCP_ACKNOWLEDGED,
@@ -164,15 +197,18 @@ static NicVerdict verify(const NicPacket *packet, const NicFrame *frame,
                                    : pieces(packet));
 }
 
-static bool continues(const NicPacket *packet, const Segment *first,
-                      unsigned n, const NicMergeRules *rules,
-                      NicPiecesFunc *pieces, Segment *s)
+/* How a segment is told to be the next of a run. */
+typedef bool NextFunc(const Segment *a, const Segment *b, unsigned n);
+
+static bool continues(const NicPacket *packet, NextFunc *is_next,
+                      const Segment *a, unsigned n,
+                      const NicMergeRules *rules, NicPiecesFunc *pieces,
+                      Segment *s)
 {
     NicFrame frame;
 
     return nic_frame_parse(packet, &frame) &&
-           find_segment(packet, &frame, rules, s) &&
-           follows(first, s, n) &&
+           find_segment(packet, &frame, rules, s) && is_next(a, s, n) &&
            verify(packet, &frame, pieces) == NIC_CHECKSUM_GOOD;
 }
 
@@ -186,8 +222,8 @@ static void merge_run(const NicPacket *packets, unsigned n,
     Segment s = *first;
 
     while (merged->n < n && !(flags & TCP_PSH) && s.size == first->size &&
-           continues(&packets[merged->n], first, merged->n, rules, pieces,
-                     &s) &&
+           continues(&packets[merged->n], follows, first, merged->n, rules,
+                     pieces, &s) &&
            merged->length + s.size <= limit) {
         merged->length += s.size;
         merged->n++;
@@ -195,6 +231,21 @@ static void merge_run(const NicPacket *packets, unsigned n,
     }
     if (merged->n > 1) {
         make_header(first, flags, merged);
+    }
+}
+
+/* The last of a run of acknowledgements. */
+static void replace_run(const NicPacket *packets, unsigned n, Segment *last,
+                        const NicMergeRules *rules, NicPiecesFunc *pieces,
+                        NicMerged *merged)
+{
+    Segment s;
+
+    while (merged->n < n && continues(&packets[merged->n], replaces, last,
+                                      1, rules, pieces, &s)) {
+        merged->length = packets[merged->n].length;
+        merged->n++;
+        *last = s;
     }
 }
 
@@ -214,7 +265,12 @@ void nic_merge(const NicPacket *packets, unsigned n,
         return;
     }
     merged->offload.flags = NIC_DATA_VALID;
-    if (n > 1 && find_segment(packets, &frame, rules, &first)) {
+    if (n < 2 || !find_segment(packets, &frame, rules, &first)) {
+        return;
+    }
+    if (first.size) {
         merge_run(packets, n, &first, rules, pieces, merged);
+    } else {
+        replace_run(packets, n, &first, rules, pieces, merged);
     }
 }

@@ -20,6 +20,9 @@
  *   that is wrong, options that differ, flags other than ACK and PSH and
  *   gaps end a run; PSH and a short segment are its last.  So cutting what
  *   was merged gives the same frames again.
+ * - Acknowledgements without payload become one, too: the last of a run in
+ *   which each acknowledges more than the one before.  Repeated ones, which
+ *   mean a loss to TCP, are all kept.
  *
  * Nothing here is thread safe: the caller serialises.
  */
@@ -133,8 +136,8 @@ typedef struct NicMerged {
     OffloadHeader offload;         /* to be told to the driver */
     uint32_t length;            /* bytes */
     /*
-     * With @n above 1: the headers, in place of those of the same size in
-     * front of each packet.
+     * Not 0: the headers, in place of those of the same size in front of
+     * each packet.  0: the last of the packets is all there is.
      */
     uint32_t header_size;
     uint8_t header[NIC_MERGE_HEADER];

@@ -373,3 +373,94 @@ Test(net_merge, payloads_may_lie_in_pieces)
     nic_merge(b->packet, N, &b->rules, find_pieces, &b->merged);
     cr_assert_eq(b->merged.n, 4);
 }
+
+/* Acknowledgements without payload, of ever more. */
+static Burst *acknowledgements_new(bool v6)
+{
+    Burst *b = burst_new(v6);
+
+    for (unsigned i = 0; i < N; i++) {
+        b->spec[i].size = 0;
+        b->spec[i].options = 0;
+        b->spec[i].sequence = 1000;
+        b->spec[i].acknowledged = 0xfffffff0 + i * SIZE;
+    }
+    return b;
+}
+
+Test(net_merge, the_last_of_acknowledgements_is_left)
+{
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        g_autofree Burst *b = acknowledgements_new(v6);
+
+        cr_assert_eq(make_and_merge(b), N);
+        cr_assert_eq(b->merged.header_size, 0);
+        cr_assert_eq(b->merged.length, b->segment[N - 1].length);
+        cr_assert_eq(b->merged.offload.flags, NIC_DATA_VALID);
+        cr_assert_eq(b->merged.offload.gso_type, NIC_GSO_NONE);
+    }
+}
+
+Test(net_merge, padding_behind_acknowledgements_does_not_count)
+{
+    g_autofree Burst *b = acknowledgements_new(false);
+
+    make(b);
+    for (unsigned i = 0; i < N; i++) {
+        b->packet[i].length = b->packet[i].head = 60;
+    }
+    cr_assert_eq(merge(b), N);
+}
+
+Test(net_merge, a_repeated_acknowledgement_is_kept)
+{
+    g_autofree Burst *b = acknowledgements_new(false);
+
+    b->spec[3].acknowledged = b->spec[2].acknowledged;
+    cr_assert_eq(make_and_merge(b), 3);
+}
+
+Test(net_merge, an_acknowledgement_of_less_is_kept)
+{
+    g_autofree Burst *b = acknowledgements_new(false);
+
+    b->spec[3].acknowledged = b->spec[1].acknowledged;
+    cr_assert_eq(make_and_merge(b), 3);
+}
+
+Test(net_merge, acknowledgements_that_say_more_are_kept)
+{
+    static const Difference kinds[] = {
+        DIFFERENCE(flags, FLAG_ACK | FLAG_PSH),
+        DIFFERENCE(flags, FLAG_ACK | FLAG_FIN),
+        DIFFERENCE(flags, FLAG_ACK | 0x40),
+        DIFFERENCE(size, 1),
+        DIFFERENCE(options, 12),
+        DIFFERENCE(sequence, 1),
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        g_autofree Burst *b = acknowledgements_new(false);
+
+        ((uint8_t *)&b->spec[2])[kinds[i].offset] = kinds[i].value;
+        cr_expect_eq(make_and_merge(b), 2, "%s", kinds[i].what);
+    }
+}
+
+Test(net_merge, acknowledgements_with_unknown_options_are_kept)
+{
+    g_autofree Burst *b = acknowledgements_new(false);
+
+    for (unsigned i = 0; i < N; i++) {
+        b->spec[i].options = 12;        /* none that means anything */
+    }
+    cr_assert_eq(make_and_merge(b), 1);
+}
+
+Test(net_merge, a_segment_does_not_follow_an_acknowledgement)
+{
+    g_autofree Burst *b = acknowledgements_new(false);
+
+    b->spec[0].size = SIZE;
+    cr_assert_eq(make_and_merge(b), 1);
+}

@@ -71,6 +71,7 @@ static void put_transport(uint8_t *p, const SegmentSpec *spec)
         return;
     }
     bytes_put_be32(p + 4, spec->sequence);
+    bytes_put_be32(p + 8, spec->acknowledged);
     p[12] = (20 + spec->options) / 4 << 4;
     p[13] = spec->flags;
     bytes_put_be16(p + 14, 1000);

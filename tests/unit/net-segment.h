@@ -22,6 +22,7 @@ typedef struct SegmentSpec {
     uint16_t from_port, to_port;
     uint16_t id;                /* of IPv4 */
     uint32_t sequence;
+    uint32_t acknowledged;
     uint8_t flags;              /* of TCP */
     uint8_t options;            /* bytes of them, of TCP */
     uint32_t at;                /* number of the first byte of payload */
