@@ -130,7 +130,8 @@ static void dgram_readable(void *opaque)
     NicDgram *w = opaque;
     NicBackend *b = &w->parent_obj;
     unsigned taken = 0;
-    int n = recvmmsg(w->sockets.receive, w->in, w->burst, 0, NULL);
+    unsigned most = MIN(w->burst, b->ops->room(b->opaque));
+    int n = recvmmsg(w->sockets.receive, w->in, most, 0, NULL);
 
     if (n < 0) {
         /* refused: what UDP has to say of a datagram that was sent */

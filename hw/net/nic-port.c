@@ -230,6 +230,15 @@ static ssize_t port_receive(NetClientState *nc, const struct iovec *iov,
     return size;
 }
 
+/* Frames may be as long as a driver's packets where headers cross a wire. */
+static unsigned backend_room(void *opaque)
+{
+    NicPort *port = opaque;
+    unsigned cost = port->has_header ? frame_cost(NET_BUFSIZE) : 1;
+
+    return port->card->pause ? MAX(port_room(port) / cost, 1) : NIC_BURST;
+}
+
 /* A burst of a backend, as it is. */
 static void backend_receive(void *opaque, NicPacket *packets, unsigned n)
 {
@@ -457,6 +466,7 @@ static NetClientInfo port_info = {
 /* --- what is behind it ------------------------------------------------- */
 
 static const NicBackendOps backend_ops = {
+    .room = backend_room,
     .receive = backend_receive,
     .resume = port_resume,
 };

@@ -98,6 +98,8 @@ OBJECT_DECLARE_TYPE(NicBackend, NicBackendClass, NIC_BACKEND)
 
 /* What a backend tells its port. */
 typedef struct NicBackendOps {
+    /* Packets that it may be given now; at least one. */
+    unsigned (*room)(void *opaque);
     /* A burst, the port's until this returns; opaque: a NicCargo. */
     void (*receive)(void *opaque, NicPacket *packets, unsigned n);
     /* There is room to transmit again; not from within transmit(). */
