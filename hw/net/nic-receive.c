@@ -111,24 +111,28 @@ static bool is_plain(const NicCargo *cargo)
 }
 
 /*
- * Writes one packet; false: there was no room, or the driver's ring is
- * broken, and nothing was taken.
+ * Writes one packet.  False: the ring has no room for it, or is broken, and
+ * nothing was taken.
  */
 static bool put(NicRing *ring, const NicCargo *cargo, uint32_t length,
                 struct virtio_net_hdr_v1_hash *header)
 {
     NicFunction *f = ring->function;
     NicHead *head = &f->heads[0];
-    unsigned header_size = header_length(f);
+    unsigned header_size = header_length(f), more = 0;
     uint64_t total = (uint64_t)header_size + length;
     uint16_t next = ring->next, used = ring->used;
     Source source = { cargo->iov, 0, length };
-    unsigned more = 0;
 
-    if (nic_ring_heads(ring, 1) == 0 ||
-        !nic_ring_look(ring, 0, true, head) || head->length < header_size ||
+    if (!nic_ring_look(ring, 0, true, head) ||
         (head->length < total && !nic_function_has(f,
                                                    VIRTIO_NET_F_MRG_RXBUF))) {
+        return false;
+    }
+    if (head->length < header_size) {
+        nic_function_break(f, "%s.rx%u: a buffer of %" PRIu64 " bytes, too "
+                           "few for a header", f->id, ring->pair,
+                           head->length);
         return false;
     }
     if (!fill_head(ring, head, header_size, &source)) {
@@ -147,7 +151,7 @@ static bool put(NicRing *ring, const NicCargo *cargo, uint32_t length,
     return write_head(ring, head, 0, (uint8_t *)header, header_size);
 }
 
-/* Prepares a packet for this driver, and writes it. */
+/* Prepares a packet for this driver, and writes it.  False: it is lost. */
 static bool put_packet(NicRing *ring, const NicPacket *packet,
                        struct virtio_net_hdr_v1_hash *header)
 {
@@ -159,7 +163,7 @@ static bool put_packet(NicRing *ring, const NicPacket *packet,
         packet = nic_offload_receive(ring->function, packet,
                                      (struct virtio_net_hdr *)&header->hdr);
         if (!packet) {
-            return true;        /* it was damaged: nobody misses it */
+            return false;       /* its header cannot be */
         }
         cargo = nic_packet_cargo(packet, &none, &one);
     }
@@ -187,26 +191,20 @@ static void touch(NicRing *ring, unsigned n)
 static void fill_ring(NicRing *ring, NicPacket *packets, unsigned n,
                       struct virtio_net_hdr_v1_hash *headers)
 {
-    uint16_t used = ring->used;
-    unsigned i;
+    unsigned i, put = 0;
 
     ring->stats.transfers++;
-    if (ring->size == 0) {
-        ring->stats.dropped += n;
-        return;
-    }
-    packets = nic_offload_merge(ring, packets, &n, headers);
-    for (i = 0; i < n; i++) {
+    packets = ring->size ? nic_offload_merge(ring, packets, &n, headers)
+                         : packets;
+    for (i = 0; i < n && nic_ring_heads(ring, 1); i++) {
         struct virtio_net_hdr_v1_hash plain = { 0 };
 
-        if (!put_packet(ring, &packets[i], headers ? &headers[i] : &plain)) {
-            break;
-        }
+        put += put_packet(ring, &packets[i], headers ? &headers[i] : &plain);
     }
-    ring->stats.dropped += n - i;
-    if (ring->size && ring->used != used) {
+    ring->stats.dropped += n - put;
+    if (put) {
         nic_ring_publish(ring);
-        touch(ring, i);
+        touch(ring, put);
     }
     nic_memory_settle(&ring->function->memory);
 }
