@@ -200,7 +200,7 @@ void trunk_collect(Trunk *t, uint64_t lost)
     g_assert_cmpuint(t->n_received + lost, ==, t->n_sent);
 }
 
-static void send_chunk(Trunk *t, unsigned first, unsigned n)
+void trunk_post(Trunk *t, unsigned first, unsigned n)
 {
     uint8_t frame[FLOW_BYTES];
 
@@ -212,17 +212,24 @@ static void send_chunk(Trunk *t, unsigned first, unsigned n)
     }
     t->n_sent += n;
     qnic_notify(&t->nic, 1);
+}
+
+void trunk_see_sent(Trunk *t, unsigned n)
+{
     for (unsigned i = 0; i < n; i++) {
         qnic_wait(&t->nic, 1, NULL);
     }
-    trunk_poll(t);
 }
 
 void trunk_send(Trunk *t, unsigned first, unsigned n, unsigned rounds)
 {
     while (rounds--) {
         for (unsigned i = 0; i < n; i += CHUNK) {
-            send_chunk(t, first + i, MIN(CHUNK, n - i));
+            unsigned part = MIN(CHUNK, n - i);
+
+            trunk_post(t, first + i, part);
+            trunk_see_sent(t, part);
+            trunk_poll(t);
         }
     }
 }
@@ -328,17 +335,22 @@ static int64_t lacp_number(Trunk *t, unsigned wire, const char *member)
 }
 
 /* What either has said the other has heard; a cut wire swallows it. */
-static void settle(Trunk *t)
+static bool is_settled(Trunk *t)
 {
-    for (unsigned i = 0; i < t->m->n_wires; i++) {
-        TrunkPartner *p = &t->partners[i];
+    QDict *card = nic_info(t->m);
+    bool settled = true;
 
-        if (!p->cut) {
-            nic_wait_until(lacp_number(t, i, "received") == p->said);
-            nic_wait_until((trunk_poll(t),
-                            lacp_number(t, i, "sent") == p->heard));
-        }
+    trunk_poll(t);
+    for (unsigned i = 0; i < t->m->n_wires; i++) {
+        const TrunkPartner *p = &t->partners[i];
+        QDict *lacp = qdict_get_qdict(trunk_member(card, i), "lacp");
+
+        settled &= p->cut ||
+                   (qdict_get_int(lacp, "received") == p->said &&
+                    qdict_get_int(lacp, "sent") == p->heard);
     }
+    qobject_unref(card);
+    return settled;
 }
 
 /* Answers what is new, until there is nothing new. */
@@ -348,7 +360,7 @@ static void converse(Trunk *t)
 
     do {
         again = false;
-        settle(t);
+        nic_wait_until(is_settled(t));
         for (unsigned i = 0; i < t->m->n_wires; i++) {
             TrunkPartner *p = &t->partners[i];
 

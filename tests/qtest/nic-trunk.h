@@ -63,6 +63,12 @@ void trunk_migrate(Trunk *t, const char *properties);
  */
 void trunk_send(Trunk *t, unsigned first, unsigned n, unsigned rounds);
 void trunk_collect(Trunk *t, uint64_t lost);
+/*
+ * The same in steps: trunk_post() rings the doorbell for a frame of each, and
+ * trunk_see_sent() waits until @n frames are used.
+ */
+void trunk_post(Trunk *t, unsigned first, unsigned n);
+void trunk_see_sent(Trunk *t, unsigned n);
 /* Those that came until now; does not wait. */
 void trunk_poll(Trunk *t);
 /* Forgets how many came on each wire; returns max / mean over @wires. */
