@@ -45,6 +45,8 @@ struct SunderDmaTester {
     uint32_t bench[SDT_BENCH_SIZE / 4];
     SdtBenchRun *run;           /* NULL: none */
     QemuCond run_over;
+
+    bool passthrough;           /* property */
 };
 
 /* A register of 64 bits at byte @offset of @regs */
@@ -75,5 +77,9 @@ void sdt_bench_write(SunderDmaTester *s, unsigned offset, uint32_t value);
 /* Has it stop soon; and waits until it has. */
 void sdt_bench_stop(SunderDmaTester *s);
 void sdt_bench_stop_and_wait(SunderDmaTester *s);
+
+/* With x-passthrough=on: tells the IOMMU, which may refuse. */
+bool sdt_host_init(SunderDmaTester *s, Error **errp);
+void sdt_host_cleanup(SunderDmaTester *s);
 
 #endif

@@ -147,6 +147,20 @@ static void tester_vm_change(void *opaque, bool running, RunState state)
     }
 }
 
+static void tester_exit(PCIDevice *pci)
+{
+    SunderDmaTester *s = SUNDER_DMA_TESTER(pci);
+
+    sdt_host_cleanup(s);
+    sdt_bench_stop_and_wait(s);
+    qemu_del_vm_change_state_handler(s->vm_change);
+    for (unsigned i = 0; i < SDT_SLOTS; i++) {
+        sdt_slot_cleanup(&s->slots[i]);
+    }
+    msi_uninit(pci);
+    pcie_cap_exit(pci);
+}
+
 static void tester_realize(PCIDevice *pci, Error **errp)
 {
     ERRP_GUARD();
@@ -178,19 +192,9 @@ static void tester_realize(PCIDevice *pci, Error **errp)
         sdt_slot_init(s, &s->slots[i]);
     }
     s->vm_change = qemu_add_vm_change_state_handler(tester_vm_change, s);
-}
-
-static void tester_exit(PCIDevice *pci)
-{
-    SunderDmaTester *s = SUNDER_DMA_TESTER(pci);
-
-    sdt_bench_stop_and_wait(s);
-    qemu_del_vm_change_state_handler(s->vm_change);
-    for (unsigned i = 0; i < SDT_SLOTS; i++) {
-        sdt_slot_cleanup(&s->slots[i]);
+    if (!sdt_host_init(s, errp)) {
+        tester_exit(pci);
     }
-    msi_uninit(pci);
-    pcie_cap_exit(pci);
 }
 
 static void tester_reset_hold(Object *obj, ResetType type)
@@ -230,6 +234,10 @@ static const VMStateDescription vmstate_tester = {
     }
 };
 
+static const Property tester_properties[] = {
+    DEFINE_PROP_BOOL("x-passthrough", SunderDmaTester, passthrough, false),
+};
+
 static void tester_class_init(ObjectClass *klass, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
@@ -237,6 +245,7 @@ static void tester_class_init(ObjectClass *klass, void *data)
 
     dc->desc = "DMA on command, for tests of IOMMUs";
     dc->vmsd = &vmstate_tester;
+    device_class_set_props(dc, tester_properties);
     RESETTABLE_CLASS(klass)->phases.hold = tester_reset_hold;
     pc->realize = tester_realize;
     pc->exit = tester_exit;

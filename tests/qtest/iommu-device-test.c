@@ -332,6 +332,45 @@ static void test_unplug(void)
     iommu_quit(m);
 }
 
+static void expect_mode_refused(IommuMachine *m, const char *mode)
+{
+    QDict *error = qtest_qmp_assert_failure_ref(
+        m->qts, "{ 'execute': 'sunder-iommu-set-mode',"
+        "  'arguments': { 'mode': %s } }", mode);
+
+    g_assert_nonnull(strstr(qdict_get_str(error, "desc"),
+                            "a vfio device does DMA without QEMU"));
+    qobject_unref(error);
+}
+
+/* A device whose DMA the host translates, like vfio-pci: nor with modes that
+ * check; the IOMMU says so at whichever comes second. */
+static void test_passthrough(void)
+{
+    IommuMachine *m;
+
+    expect_start_fails("-device sunder-iommu,mode=report,caching-mode=on "
+                       "-device sunder-dma-tester,x-passthrough=on",
+                       "the device does DMA without QEMU, which mode report "
+                       "cannot check: use mode=stock");
+    m = iommu_start_mapped(
+        "sunder-iommu,mode=stock,caching-mode=on",
+        "-device pcie-root-port,id=port0,chassis=1,slot=1,addr=6 "
+        "-device pcie-pci-bridge,id=bridge0,bus=port0 "
+        "-device sunder-dma-tester,id=dma1,bus=bridge0,addr=1,"
+        "x-passthrough=on");
+    expect_mode_refused(m, "enforce");
+    qtest_qmp_device_del_send(m->qts, "dma1");
+    qtest_system_reset(m->qts);
+    qobject_unref(qtest_qmp_eventwait_ref(m->qts, "DEVICE_DELETED"));
+    set_mode(m, "enforce");
+    qobject_unref(qtest_qmp_assert_failure_ref(
+        m->qts, "{ 'execute': 'device_add', 'arguments': {"
+        "  'driver': 'sunder-dma-tester', 'bus': 'bridge0',"
+        "  'addr': '1', 'x-passthrough': true } }"));
+    iommu_quit(m);
+}
+
 /* Modes that check cannot hold with scalable mode. */
 static void test_scalable_mode(void)
 {
@@ -367,6 +406,7 @@ int main(int argc, char **argv)
         qtest_add_data_func(bounce, IOMMU ",bounce=on", devices[i].run);
     }
     qtest_add_func("/iommu/device/unplug", test_unplug);
+    qtest_add_func("/iommu/device/passthrough", test_passthrough);
     qtest_add_func("/iommu/device/scalable-mode", test_scalable_mode);
     return g_test_run();
 }
