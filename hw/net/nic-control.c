@@ -7,6 +7,7 @@
  */
 #include "qemu/osdep.h"
 #include "hw/net/nic.h"
+#include "hw/trace.h"
 #include "migration/qemu-file-types.h"
 #include "migration/vmstate.h"
 #include "qemu/bswap.h"
@@ -180,9 +181,11 @@ static void run_command(NicFunction *f, const VirtQueueElement *element,
         *answer = (ControlAnswer) { .ok = false };
         return;
     }
-    data = g_malloc(size + 1);
+    data = g_malloc0(size + 1);
     iov_to_buf(element->out_sg, element->out_num, 0, data, size);
     control_command(&f->control->model, data, size, answer);
+    trace_sunder_nic_control(f->id, data[0], size > 1 ? data[1] : 0, size,
+                             answer->ok);
 }
 
 /* Virtio 1.3, 5.1.6.5: the result follows the acknowledgement. */

@@ -218,12 +218,16 @@ static unsigned set_pairs(Control *c, BytesReader *r)
     return CONTROL_PAIRS | CONTROL_HASH;
 }
 
+/*
+ * Bytes may follow: Linux 6.12 sends a structure's padding behind the key
+ * (virtnet_commit_rss_command()).
+ */
 static bool take_key(NicRssConfig *hash, BytesReader *r)
 {
     uint8_t size = bytes_take8(r);
     const uint8_t *key = bytes_take(r, size);
 
-    if (size > NIC_RSS_KEY || !is_whole(r) || (!size && hash->types)) {
+    if (size > NIC_RSS_KEY || r->is_short || (!size && hash->types)) {
         return false;
     }
     if (size) {
