@@ -325,10 +325,16 @@ unsigned nic_function_room(NicFunction *f)
     return room;
 }
 
-void nic_function_ask(NicFunction *f)
+void nic_function_ask(NicFunction *f, bool soon)
 {
     for (unsigned i = 0; i < f->pairs; i++) {
-        nic_ring_ask(&f->rx[i], true);
+        NicRing *ring = &f->rx[i];
+        unsigned n = nic_ring_heads(ring, UINT_MAX);
+
+        if (soon) {
+            ring->most = n;
+        }
+        nic_ring_ask(ring, ring->most / 2 > n ? ring->most / 2 - n : 1);
     }
 }
 

@@ -95,6 +95,7 @@ unsigned nic_ring_heads(NicRing *ring, unsigned wanted)
         fault(ring, "the driver made more available than the ring holds");
         return 0;
     }
+    ring->most = MAX(ring->most, n);
     return n;
 }
 
@@ -247,8 +248,10 @@ void nic_ring_publish(NicRing *ring)
     virtio_queue_set_last_avail_idx(vdev, ring->index, ring->next);
 }
 
-void nic_ring_ask(NicRing *ring, bool ask)
+void nic_ring_ask(NicRing *ring, unsigned n)
 {
+    bool ask = n > 0;
+
     if (ring->size == 0) {
         return;
     }
@@ -259,7 +262,7 @@ void nic_ring_ask(NicRing *ring, bool ask)
         }
     } else if (ask) {
         write_index(ring, ring->used_ring + RING_HEADER + ring->size * USED,
-                    ring->ready);
+                    ring->ready + n - 1);
     }
     ring->asking = ask;
     smp_mb();                   /* then the driver's index is looked at */
@@ -392,7 +395,8 @@ void nic_ring_start(NicRing *ring)
     if (read_index(ring, ring->used_ring + RING_INDEX, &ring->used)) {
         ring->size = virtio_queue_get_num(vdev, ring->index);
         ring->asking = false;
-        nic_ring_ask(ring, true);
+        ring->most = 0;
+        nic_ring_ask(ring, 1);
     }
 }
 

@@ -105,10 +105,11 @@ void nic_ring_take(NicRing *ring, uint16_t id, uint32_t length);
 void nic_ring_publish(NicRing *ring);
 
 /*
- * Asks the driver to tell of new heads, or not.  When asked, look at
- * nic_ring_heads() after.
+ * Asks the driver to tell when it has given @n more heads; a driver that
+ * counts none (no EVENT_IDX) tells at the first.  0: not to tell.  When
+ * asked, look at nic_ring_heads() after.
  */
-void nic_ring_ask(NicRing *ring, bool ask);
+void nic_ring_ask(NicRing *ring, unsigned n);
 
 /* @n packets were published: interrupt, or hold it off. */
 void nic_ring_announce(NicRing *ring, unsigned n);

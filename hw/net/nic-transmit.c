@@ -285,14 +285,14 @@ void nic_transmit_run(void *opaque)
     if (!may_run(ring)) {
         return;
     }
-    nic_ring_ask(ring, false);
+    nic_ring_ask(ring, 0);
     while (batches++ < MAX_BATCHES) {
         if (!run_batch(ring)) {
             break;
         }
     }
     if (may_run(ring)) {
-        nic_ring_ask(ring, true);
+        nic_ring_ask(ring, 1);
         if (nic_ring_heads(ring, 1)) {
             qemu_bh_schedule(ring->bh);
         }

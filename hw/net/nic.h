@@ -62,7 +62,7 @@ typedef struct NicFault NicFault;       /* nic-fault.c */
 typedef struct NicControl NicControl;   /* nic-control.c */
 typedef struct NicOffload NicOffload;   /* nic-offload.c */
 typedef struct NicDlpi NicDlpi;         /* nic-dlpi.c */
-typedef struct NicStage NicStage;       /* nic-port.c */
+typedef struct NicStage NicStage;       /* nic-stage.c */
 typedef struct NicWatch NicWatch;       /* nic-aggregation.c */
 typedef struct NicPort NicPort;
 typedef struct NicGroup NicGroup;
@@ -149,10 +149,12 @@ struct NicPort {
     bool told_up;               /* in SUNDER_NIC_PORT_CHANGED */
     bool told_active;
     NicStage *stage;            /* the burst that is being received */
+    QEMUBH *resume_bh;          /* the netdev has sent something */
     unsigned in_flight;         /* with the netdev, not yet on the wire */
     bool full;                  /* transmit refused or had no space */
     bool paused;                /* the wire was told to wait */
     bool waiting;               /* a NicBackend: it does not read */
+    QEMUTimer *patience;        /* with a driver that gives little */
     VMChangeStateEntry *vm_state;
     uint64_t pauses;            /* times that it was */
     FaultPoint *point;
@@ -235,6 +237,7 @@ struct NicRing {
     uint16_t signalled;         /* index at the last interrupt */
     bool signalled_valid;
     bool asking;                /* the driver is to tell of new heads */
+    uint16_t most;              /* heads that there were at once */
     hwaddr descriptors;
     hwaddr available;
     hwaddr used_ring;
@@ -413,8 +416,11 @@ extern const VMStateDescription vmstate_nic_watch;
 /* Packets that it would take, at the least; UINT_MAX while it drops. */
 unsigned nic_function_room(NicFunction *f);
 
-/* The driver is to tell when it has made room. */
-void nic_function_ask(NicFunction *f);
+/*
+ * The driver is to tell when it has made room: soon, or once it has given
+ * back half of what it is used to give.
+ */
+void nic_function_ask(NicFunction *f, bool soon);
 
 /* The filter that control commands left behind goes to the MAC service. */
 void nic_function_set_filter(NicFunction *f, const MacFilter *filter);

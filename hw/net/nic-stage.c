@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sunder-nic: what a port receives
+ *
+ * A netdev hands over frame by frame.  They are staged, and a bottom half,
+ * which runs when the netdev is through with what it had, hands all of them
+ * on as one burst.  A wire waits while drivers have no room.
+ */
+#include "qemu/osdep.h"
+#include "hw/qdev-core.h"
+#include "nic-port.h"
+#include "qemu/iov.h"
+#include "qemu/main-loop.h"
+#include "qemu/timer.h"
+#include "system/runstate.h"
+
+/* Bytes that are staged at most; a frame has NET_BUFSIZE at most. */
+#define STAGE_SIZE  (8 * NET_BUFSIZE)
+#define HEADER      NIC_PORT_HEADER
+/* How long half a ring of buffers is waited for; then less will do. */
+#define PATIENCE        (1 * SCALE_MS)
+/* The smallest buffer that a driver of merged buffers gives. */
+#define BUFFER      1526
+
+struct NicStage {
+    QEMUBH *bh;
+    NicPacket packets[NIC_BURST];
+    NicCargo cargo[NIC_BURST];
+    struct iovec frames[NIC_BURST];
+    unsigned n;
+    unsigned cost;              /* buffers that they need */
+    unsigned credit;            /* buffers that are left for more */
+    bool busy;                  /* the burst is being delivered */
+    uint8_t *bytes;
+    size_t used;
+};
+
+void nic_port_deliver(NicPort *port, NicPacket *packets, unsigned n)
+{
+    mac_port_receive(port->mac, packets, n, nic_now());
+    nic_card_announce(port->card);
+}
+
+/* From the wire, through its faults. */
+static void deliver(NicPort *port, NicPacket *packets, unsigned n)
+{
+    if (unlikely(nic_fault_is_active(port))) {
+        nic_fault_receive(port, packets, n);
+    } else {
+        nic_port_deliver(port, packets, n);
+    }
+}
+
+void nic_port_flush(NicPort *port)
+{
+    NicStage *s = port->stage;
+
+    if (s->n == 0 || s->busy) {
+        return;
+    }
+    s->busy = true;
+    deliver(port, s->packets, s->n);
+    s->busy = false;
+    port->group->staged -= s->cost;
+    s->n = s->cost = s->credit = 0;
+    s->used = 0;
+    nic_port_update_pause(port);
+}
+
+/*
+ * Most netdevs have one frame ready in each turn of the main loop.  Their
+ * next turns are taken here, as long as each brings something to this port,
+ * so that what was sent as a burst is one.
+ */
+static void gather(NicPort *port)
+{
+    static bool gathering;      /* for one port at a time */
+    NicStage *s = port->stage;
+    unsigned before;
+
+    if (gathering || port->backend || port->paused) {
+        return;
+    }
+    gathering = true;
+    do {
+        before = s->n;
+        aio_poll(iohandler_get_aio_context(), false);
+    } while (s->n > before);
+    gathering = false;
+}
+
+static void stage_ended(void *opaque)
+{
+    gather(opaque);
+    nic_port_flush(opaque);
+}
+
+/* Buffers that every driver behind this port has for more packets. */
+static unsigned port_room(NicPort *port)
+{
+    NicCard *card = port->card;
+    unsigned room = UINT_MAX;
+
+    for (unsigned i = 0; i < card->n_functions; i++) {
+        NicFunction *f = card->functions[i];
+
+        if (f && f->group == port->group) {
+            room = MIN(room, nic_function_room(f));
+        }
+    }
+    return room - MIN(room, port->group->staged);
+}
+
+static void ask_drivers(NicPort *port, bool soon)
+{
+    NicCard *card = port->card;
+
+    for (unsigned i = 0; i < card->n_functions; i++) {
+        NicFunction *f = card->functions[i];
+
+        if (f && f->group == port->group && nic_function_is_running(f)) {
+            nic_function_ask(f, soon);
+        }
+    }
+}
+
+/*
+ * Whether there are @wanted buffers; if not, drivers tell when they have
+ * given some.
+ */
+static bool find_room(NicPort *port, unsigned wanted, unsigned *room)
+{
+    *room = port_room(port);
+    if (*room >= wanted) {
+        return true;
+    }
+    ask_drivers(port, false);
+    if (!timer_pending(port->patience)) {
+        timer_mod(port->patience, nic_now() + PATIENCE);
+    }
+    *room = port_room(port);    /* it may just have given them */
+    return *room >= wanted;
+}
+
+static unsigned frame_cost(size_t size)
+{
+    return 1 + size / BUFFER;
+}
+
+/* Room for one more frame; otherwise the wire has to wait. */
+static bool has_credit(NicPort *port, unsigned cost)
+{
+    NicStage *s = port->stage;
+
+    if (!port->card->pause) {
+        return true;
+    }
+    if (s->credit < cost && !find_room(port, cost, &s->credit)) {
+        return false;
+    }
+    s->credit -= cost;
+    return true;
+}
+
+static void pause_port(NicPort *port)
+{
+    if (!port->paused) {
+        port->paused = true;
+        port->pauses++;
+    }
+}
+
+static bool stage_is_full(const NicStage *s)
+{
+    return s->n == NIC_BURST || STAGE_SIZE - s->used < NET_BUFSIZE;
+}
+
+/* Copies a frame, its header apart. */
+static void stage_frame(NicPort *port, const struct iovec *iov, int iovcnt,
+                        size_t size)
+{
+    NicStage *s = port->stage;
+    size_t skip = port->has_header ? HEADER : 0;
+    NicCargo *cargo = &s->cargo[s->n];
+    struct iovec *frame = &s->frames[s->n];
+    size_t length = size - skip;
+
+    if (port->has_header) {
+        iov_to_buf(iov, iovcnt, 0, &cargo->header, HEADER);
+    } else {
+        memset(&cargo->header, 0, HEADER);
+    }
+    frame->iov_base = s->bytes + s->used;
+    frame->iov_len = length;
+    iov_to_buf(iov, iovcnt, skip, frame->iov_base, length);
+    cargo->iov = frame;
+    cargo->n_iov = 1;
+    s->packets[s->n] = (NicPacket) {
+        frame->iov_base, length, length, cargo
+    };
+    s->used += ROUND_UP(length, 16);
+    s->n++;
+}
+
+ssize_t nic_stage_receive(NetClientState *nc, const struct iovec *iov,
+                          int iovcnt)
+{
+    NicPort *port = qemu_get_nic_opaque(nc);
+    NicStage *s = port->stage;
+    size_t size = iov_size(iov, iovcnt);
+    unsigned cost = frame_cost(size);
+
+    if (size > NET_BUFSIZE || (port->has_header && size < HEADER)) {
+        return size;            /* no frame */
+    }
+    if (s->busy || !has_credit(port, cost)) {
+        pause_port(port);
+        return 0;
+    }
+    if (s->n == 0) {
+        qemu_bh_schedule(s->bh);
+    }
+    stage_frame(port, iov, iovcnt, size);
+    s->cost += cost;
+    port->group->staged += cost;
+    if (stage_is_full(s)) {
+        nic_port_flush(port);
+    }
+    return size;
+}
+
+/* Frames may be as long as a driver's packets where headers cross a wire. */
+unsigned nic_stage_backend_room(void *opaque)
+{
+    NicPort *port = opaque;
+    unsigned cost = port->has_header ? frame_cost(NET_BUFSIZE) : 1;
+
+    return port->card->pause ? MAX(port_room(port) / cost, 1) : NIC_BURST;
+}
+
+/* A burst of a backend, as it is. */
+void nic_stage_backend_receive(void *opaque, NicPacket *packets, unsigned n)
+{
+    NicPort *port = opaque;
+
+    deliver(port, packets, n);
+    nic_port_update_pause(port);
+}
+
+/* What the smallest ring of those behind this port can hold. */
+static unsigned smallest_ring(NicPort *port)
+{
+    NicCard *card = port->card;
+    unsigned size = NIC_BURST;
+
+    for (unsigned i = 0; i < card->n_functions; i++) {
+        NicFunction *f = card->functions[i];
+
+        for (unsigned j = 0; f && f->group == port->group && j < f->pairs;
+             j++) {
+            size = f->rx[j].size ? MIN(size, f->rx[j].size) : size;
+        }
+    }
+    return size;
+}
+
+/* A backend cannot take a part back: it waits unless a burst has room. */
+static bool backend_has_room(NicPort *port)
+{
+    unsigned burst = MAX(smallest_ring(port) / 4, 1);
+    unsigned room;
+
+    return !port->card->pause || find_room(port, burst, &room);
+}
+
+static void set_waiting(NicPort *port, bool wait)
+{
+    port->waiting = wait;
+    port->paused = false;
+    if (wait && runstate_is_running()) {
+        pause_port(port);
+    }
+    if (!wait) {
+        timer_del(port->patience);
+    }
+    NIC_BACKEND_GET_CLASS(port->backend)->set_receiving(port->backend, !wait);
+}
+
+static void update_backend(NicPort *port)
+{
+    bool wait = !runstate_is_running() || !backend_has_room(port);
+
+    if (wait != port->waiting) {
+        set_waiting(port, wait);
+    }
+}
+
+static void resume_netdev(NicPort *port)
+{
+    if (port->paused && !port->stage->busy && port_room(port) > 0) {
+        timer_del(port->patience);
+        port->paused = false;
+        qemu_flush_queued_packets(nic_port_netdev(port));
+    }
+}
+
+void nic_port_update_pause(NicPort *port)
+{
+    if (port->backend) {
+        update_backend(port);
+    } else {
+        resume_netdev(port);
+    }
+}
+
+/* What there is will do. */
+static void patience_ended(void *opaque)
+{
+    NicPort *port = opaque;
+
+    ask_drivers(port, true);
+    if (!port->backend) {
+        resume_netdev(port);
+    } else if (port->waiting && runstate_is_running() &&
+               port_room(port) > 0) {
+        set_waiting(port, false);
+    }
+}
+
+void nic_stage_new(NicPort *port)
+{
+    port->stage = g_new0(NicStage, 1);
+    port->stage->bytes = g_malloc(STAGE_SIZE);
+    /* only ever from the main loop itself, not from within a wait */
+    port->stage->bh = aio_bh_new_guarded(iohandler_get_aio_context(),
+        stage_ended, port, &DEVICE(port->card)->mem_reentrancy_guard);
+    port->patience = timer_new_ns(QEMU_CLOCK_VIRTUAL, patience_ended, port);
+}
+
+void nic_stage_free(NicPort *port)
+{
+    if (port->stage) {
+        g_clear_pointer(&port->patience, timer_free);
+        qemu_bh_delete(port->stage->bh);
+        g_free(port->stage->bytes);
+        g_clear_pointer(&port->stage, g_free);
+    }
+}
