@@ -24,9 +24,9 @@ what_is_sent_arrives() {
     "$UDP_FLOW" --port "$p" --json >received &
     listening "$p"
     "$UDP_FLOW" --to 127.0.0.1 --port "$p" --flows 32 --rate 640 \
-        --burst 32 --ms 200 >sent
+        --burst 32 --count 130 >sent
     wait $!
-    equal "$(sed -n 's/^flows 32 sent \([0-9]*\) refused 0$/\1 0 0 0 32 True/p' \
+    equal "$(sed -n 's/^flows 32 sent \(160\) refused 0$/\1 0 0 0 32 True/p' \
         sent)" "$(python3 -I -c 'import json
 r = json.load(open("received"))
 print(r["received"], r["lost"], r["reordered"], r["duplicated"], r["flows"],
@@ -53,6 +53,19 @@ END
     matches 'flows 1 received 3 lost 0 reordered 1 duplicated 1 strange 4' \
         "$(cat received)"
     matches 'the end was not heard' "$(cat received)"
+}
+
+in_the_background_somebody_listens_at_once() {
+    local p i
+    p=$(port)
+    "$UDP_FLOW" --port "$p" --output received
+    "$UDP_FLOW" --to 127.0.0.1 --port "$p" --flows 1 --count 5 --output sent
+    for i in $(seq 200); do
+        [ ! -e received ] || [ ! -e sent ] || break
+        sleep 0.05
+    done
+    matches '^flows 1 received 5 lost 0 ' "$(cat received)"
+    matches '^flows 1 sent 5 refused 0$' "$(cat sent)"
 }
 
 nothing_received_is_1() {
@@ -84,6 +97,8 @@ wrong_usage_is_2() {
 
 check 'what is sent arrives and is counted' what_is_sent_arrives
 check 'order, copies and strangers are counted' strangers_are_counted_apart
+check 'in the background somebody listens at once' \
+    in_the_background_somebody_listens_at_once
 check 'nothing received is an exit status' nothing_received_is_1
 check 'wrong usage is told' wrong_usage_is_2
 finish

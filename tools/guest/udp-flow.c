@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,8 +39,10 @@ typedef struct Options {
     unsigned burst;         /* of them sent without a pause */
     unsigned size;
     unsigned ms;            /* how long to send */
+    unsigned count;         /* send so many instead, or a few more; 0: not */
     unsigned idle_ms;       /* receive: end after so long without one */
     unsigned wait_ms;       /* receive: for the first one */
+    const char *output;     /* go on in the background, and write here */
     bool json;
 } Options;
 
@@ -50,6 +53,8 @@ static const char usage[] =
     "       udp-flow --to ADDRESS [OPTION...]  send\n"
     "\n"
     "  -p, --port N      UDP port of the receiver (default 9000)\n"
+    "  -o, --output FILE go on in the background, once the sockets are there,\n"
+    "                    and make FILE with what there is to print in the end\n"
     "Sending:\n"
     "  -t, --to ADDRESS  IPv4 address of the receiver\n"
     "  -f, --flows N     source ports (default 16)\n"
@@ -57,6 +62,7 @@ static const char usage[] =
     "  -b, --burst N     of them sent without a pause (default 1)\n"
     "  -s, --size BYTES  of a datagram's payload (default 64)\n"
     "  -m, --ms N        how long (default 3000)\n"
+    "  -n, --count N     so many instead, or more: each flow has as many\n"
     "Receiving:\n"
     "  -i, --idle MS     end when none came for so long (default 5000)\n"
     "  -w, --wait MS     for the first one (default 30000)\n"
@@ -87,6 +93,54 @@ static void sleep_until(uint64_t ns)
     while (!interrupted && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
                                            &at, NULL) == EINTR) {
     }
+}
+
+/*
+ * With --output the caller goes on from here.  What it waits for is that
+ * there is somebody to send to.
+ */
+static void detach(const Options *options)
+{
+    pid_t child = options->output ? fork() : 0;
+
+    if (child < 0) {
+        fail("fork");
+    }
+    if (child > 0) {
+        _exit(0);
+    }
+    if (options->output &&
+        (setsid() < 0 || !freopen("/dev/null", "r", stdin) ||
+         !freopen("/dev/null", "w", stdout) ||
+         !freopen("/dev/null", "w", stderr))) {
+        exit(2);
+    }
+}
+
+/* The place of the result: whole as soon as it is there */
+static FILE *open_result(const Options *options, char *name, size_t size)
+{
+    FILE *file;
+
+    if (!options->output) {
+        return stdout;
+    }
+    snprintf(name, size, "%s.new", options->output);
+    file = fopen(name, "w");
+    if (!file) {
+        exit(2);
+    }
+    return file;
+}
+
+static int close_result(const Options *options, FILE *file, const char *name)
+{
+    bool good = fflush(file) == 0 && !ferror(file);
+
+    if (options->output) {
+        good &= fclose(file) == 0 && rename(name, options->output) == 0;
+    }
+    return good ? 0 : 2;
 }
 
 /* --- sending ----------------------------------------------------------- */
@@ -134,17 +188,26 @@ static void send_end(const Options *options, int fd, uint64_t number)
     }
 }
 
+static bool sent_all(const Options *options, uint64_t sent, uint64_t began)
+{
+    return options->count
+        ? sent >= options->count
+        : now_ns() - began >= (uint64_t)options->ms * NS_PER_MS;
+}
+
 static int run_sender(const Options *options)
 {
     static int sockets[FLOWS_MAX];
     uint64_t began, sent = 0, refused = 0, rounds;
+    char name[PATH_MAX];
+    FILE *out;
 
     open_flows(options, sockets);
+    detach(options);
     began = now_ns();
     /* Whole rounds over all flows, so that each has the same number. */
     while (!interrupted &&
-           (sent % options->flows ||
-            now_ns() - began < (uint64_t)options->ms * NS_PER_MS)) {
+           (sent % options->flows || !sent_all(options, sent, began))) {
         if (!send_one(options, sockets[sent % options->flows],
                       (uint32_t)(sent % options->flows),
                       sent / options->flows)) {
@@ -156,9 +219,10 @@ static int run_sender(const Options *options)
     }
     rounds = sent / options->flows;
     send_end(options, sockets[0], rounds);
-    printf("flows %u sent %" PRIu64 " refused %" PRIu64 "\n", options->flows,
-           sent, refused);
-    return 0;
+    out = open_result(options, name, sizeof(name));
+    fprintf(out, "flows %u sent %" PRIu64 " refused %" PRIu64 "\n",
+            options->flows, sent, refused);
+    return close_result(options, out, name);
 }
 
 /* --- receiving --------------------------------------------------------- */
@@ -242,23 +306,26 @@ static void open_receiver(const Options *options, Receiver *r)
     setsockopt(r->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 }
 
-static void print_totals(const Options *options, const Receiver *r)
+static void print_totals(const Options *options, const Receiver *r,
+                         FILE *out)
 {
     FlowTotals t = flow_totals(r->flows, r->sender_flows, r->end);
     double gap = (double)r->gap_ns / NS_PER_MS;
 
     if (options->json) {
-        printf("{\"flows\": %u, \"received\": %" PRIu64 ", \"lost\": %" PRIu64
-               ", \"reordered\": %" PRIu64 ", \"duplicated\": %" PRIu64
-               ", \"strange\": %" PRIu64 ", \"gap-ms\": %.1f, \"ended\": %s}\n",
-               t.flows, t.received, t.lost, t.reordered, t.duplicated,
-               r->strange, gap, r->ended ? "true" : "false");
+        fprintf(out, "{\"flows\": %u, \"received\": %" PRIu64
+                ", \"lost\": %" PRIu64 ", \"reordered\": %" PRIu64
+                ", \"duplicated\": %" PRIu64 ", \"strange\": %" PRIu64
+                ", \"gap-ms\": %.1f, \"ended\": %s}\n", t.flows, t.received,
+                t.lost, t.reordered, t.duplicated, r->strange, gap,
+                r->ended ? "true" : "false");
         return;
     }
-    printf("flows %u received %" PRIu64 " lost %" PRIu64 " reordered %" PRIu64
-           " duplicated %" PRIu64 " strange %" PRIu64 " gap %.1f ms%s\n",
-           t.flows, t.received, t.lost, t.reordered, t.duplicated, r->strange,
-           gap, r->ended ? "" : ", the end was not heard");
+    fprintf(out, "flows %u received %" PRIu64 " lost %" PRIu64 " reordered %"
+            PRIu64 " duplicated %" PRIu64 " strange %" PRIu64
+            " gap %.1f ms%s\n", t.flows, t.received, t.lost, t.reordered,
+            t.duplicated, r->strange, gap,
+            r->ended ? "" : ", the end was not heard");
 }
 
 static int run_receiver(const Options *options)
@@ -266,19 +333,25 @@ static int run_receiver(const Options *options)
     static Receiver r;
     struct pollfd wait = { .events = POLLIN };
     int timeout_ms = (int)options->wait_ms;
+    char name[PATH_MAX];
+    FILE *out;
+    int status;
 
     open_receiver(options, &r);
+    detach(options);
     wait.fd = r.fd;
     /* Those that are late may come behind the end. */
     while (!interrupted && poll(&wait, 1, timeout_ms) > 0) {
         take_all(&r);
         timeout_ms = (int)(r.ended ? 300 : options->idle_ms);
     }
-    print_totals(options, &r);
+    out = open_result(options, name, sizeof(name));
+    print_totals(options, &r, out);
+    status = close_result(options, out, name);
     for (unsigned i = 0; i < FLOWS_MAX; i++) {
         flow_clear(&r.flows[i]);
     }
-    return r.sender_flows ? 0 : 1;
+    return status ? status : r.sender_flows ? 0 : 1;
 }
 
 /* ----------------------------------------------------------------------- */
@@ -314,11 +387,17 @@ static bool parse_one(Options *options, int option)
     case 'm':
         options->ms = option_number("ms", 1, 3600000);
         return true;
+    case 'n':
+        options->count = option_number("count", 1, UINT32_MAX);
+        return true;
     case 'i':
         options->idle_ms = option_number("idle", 1, 3600000);
         return true;
     case 'w':
         options->wait_ms = option_number("wait", 1, 3600000);
+        return true;
+    case 'o':
+        options->output = optarg;
         return true;
     case 'j':
         options->json = true;
@@ -338,8 +417,10 @@ static Options parse(int argc, char **argv)
         { "burst", required_argument, NULL, 'b' },
         { "size", required_argument, NULL, 's' },
         { "ms", required_argument, NULL, 'm' },
+        { "count", required_argument, NULL, 'n' },
         { "idle", required_argument, NULL, 'i' },
         { "wait", required_argument, NULL, 'w' },
+        { "output", required_argument, NULL, 'o' },
         { "json", no_argument, NULL, 'j' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
@@ -350,7 +431,7 @@ static Options parse(int argc, char **argv)
     };
     int option;
 
-    while ((option = getopt_long(argc, argv, "t:p:f:r:b:s:m:i:w:jh",
+    while ((option = getopt_long(argc, argv, "t:p:f:r:b:s:m:n:i:w:o:jh",
                                  long_options, NULL)) >= 0) {
         if (option == 'h') {
             fputs(usage, stdout);
