@@ -15,6 +15,7 @@
 
 #define MILLISECOND     INT64_C(1000000)
 #define LACP_TYPE       0x8809
+#define RARP_TYPE       0x8035
 #define LACP_ADDRESS    UINT64_C(0x0180c2000002)
 #define LINK_UP         1               /* VIRTIO_NET_S_LINK_UP */
 #define STATUS_OFFSET   offsetof(struct virtio_net_config, status)
@@ -60,11 +61,35 @@ static void expect_arrived(Card *c, const unsigned *numbers, unsigned n)
     }
 }
 
+/* After a migration QEMU announces the card, in its own time. */
+static bool is_announcement(const uint8_t *frame, size_t length)
+{
+    return length >= 14 && lduw_be_p(frame + 12) == RARP_TYPE;
+}
+
 static void expect_sent(Card *c, const unsigned *numbers, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        g_assert_cmpint(wire_receive_number(c->m, 0), ==, numbers[i]);
+        uint8_t frame[NIC_BUFFER];
+        size_t length;
+
+        do {
+            length = wire_receive(c->m, 0, frame, sizeof(frame));
+        } while (is_announcement(frame, length));
+        g_assert_cmpint(frame_number(frame, length), ==, numbers[i]);
     }
+}
+
+/* Virtual time stands still, so nothing comes any more. */
+static void expect_nothing_sent(Card *c)
+{
+    uint8_t frame[NIC_BUFFER];
+    size_t length;
+
+    do {
+        length = wire_poll(c->m, 0, frame, sizeof(frame));
+    } while (is_announcement(frame, length));
+    g_assert_cmpuint(length, ==, 0);
 }
 
 #define EXPECT_ARRIVED(c, ...) do { \
@@ -280,7 +305,7 @@ static void test_reorder_does_not_wait_for_ever(void)
     send_numbers(&c, 1);
     step(&c, 2 * MILLISECOND);
     nic_remove_rule(c.m, "w");
-    g_assert_cmpint(wire_poll(c.m, 0, (uint8_t[64]) { 0 }, 64), ==, 0);
+    expect_nothing_sent(&c);
     step(&c, 1 * MILLISECOND);
     EXPECT_SENT(&c, 0);
     card_end(&c);
@@ -288,7 +313,6 @@ static void test_reorder_does_not_wait_for_ever(void)
 
 static void test_delay_holds_frames_back_for_its_duration(void)
 {
-    uint8_t frame[NIC_BUFFER];
     Card c = card_start();
 
     nic_add_rule(c.m, "r", "nic0.p0", "delay",
@@ -296,7 +320,7 @@ static void test_delay_holds_frames_back_for_its_duration(void)
     send_numbers(&c, 4);
     EXPECT_SENT(&c, 0, 2);
     step(&c, 5 * MILLISECOND - 1);
-    g_assert_cmpuint(wire_poll(c.m, 0, frame, sizeof(frame)), ==, 0);
+    expect_nothing_sent(&c);
     step(&c, 1);
     EXPECT_SENT(&c, 1, 3);
 
@@ -312,13 +336,12 @@ static void test_delay_holds_frames_back_for_its_duration(void)
 /* 60 bytes at 480 kbit/s are a millisecond. */
 static void test_rate_limit_sends_one_after_another(void)
 {
-    uint8_t frame[NIC_BUFFER];
     Card c = card_start();
 
     nic_add_rule(c.m, "w", "nic0.p0", "rate-limit", ", 'value': 480000");
     send_numbers(&c, 4);
     for (unsigned i = 0; i < 4; i++) {
-        g_assert_cmpuint(wire_poll(c.m, 0, frame, sizeof(frame)), ==, 0);
+        expect_nothing_sent(&c);
         step(&c, MILLISECOND);
         g_assert_cmpint(wire_receive_number(c.m, 0), ==, i);
     }
@@ -346,7 +369,6 @@ static void test_rate_limit_that_ends_keeps_the_order(void)
 static void test_no_more_than_1024_frames_wait(void)
 {
     enum { LIMIT = 1024 };
-    uint8_t frame[NIC_BUFFER];
     Card c = card_start();
 
     nic_add_rule(c.m, "w", "nic0.p0", "delay", ", 'duration': 1000000");
@@ -355,7 +377,7 @@ static void test_no_more_than_1024_frames_wait(void)
     for (unsigned i = 0; i < LIMIT; i++) {
         g_assert_cmpint(wire_receive_number(c.m, 0), ==, i);
     }
-    g_assert_cmpuint(wire_poll(c.m, 0, frame, sizeof(frame)), ==, 0);
+    expect_nothing_sent(&c);
     card_end(&c);
 }
 
@@ -570,7 +592,6 @@ static void migrate(Card *c)
 
 static void test_frames_held_back_go_on_in_a_saved_state(void)
 {
-    uint8_t frame[NIC_BUFFER];
     Card c = card_start();
 
     nic_add_rule(c.m, "r", "nic0.p0", "delay", ", 'duration': 5000000");
@@ -580,7 +601,7 @@ static void test_frames_held_back_go_on_in_a_saved_state(void)
     step(&c, MILLISECOND);
     migrate(&c);
 
-    g_assert_cmpint(wire_poll(c.m, 0, frame, sizeof(frame)), ==, 0);
+    expect_nothing_sent(&c);
     g_assert_cmpint(qnic_pending(&c.q, 0), ==, 0);
     step(&c, 4 * MILLISECOND);
     EXPECT_SENT(&c, 0, 1, 2);

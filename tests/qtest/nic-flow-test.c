@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sunder-nic: packets over QEMU's own netdevs: rings of all sizes, bursts, merged
+ * sunder-nic: packets over netdevs of QEMU: rings of all sizes, bursts, merged
  * buffers, link, back-pressure, pause, interrupts, and resets among them.
  */
 #include "qemu/osdep.h"
