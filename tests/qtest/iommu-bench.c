@@ -221,21 +221,22 @@ static Measure invalidation(uint32_t granularity, uint32_t live,
 
     return (Measure) {
         .op = SDT_BENCH_OP_REMAP, .pages = live, .invalidations = true,
-        .rounds = in_batches ? 200 : flags & SDT_BENCH_COLD ? 20 : 60,
+        .rounds = in_batches ? 200 : flags & SDT_BENCH_WARM ? 10 : 20,
         .batch = in_batches ? MIN(live, 64) : 1, .descriptor = granularity,
         .flags = flags | (granularity == PSI ? 0 : SDT_BENCH_REFILL),
     };
 }
 
 /*
- * Warm, the fastest run of each size: a host's processor may be slower by half
- * for a while, and that must not look like growth.  What memory adds is
- * different every time, so else it is the median.
+ * Warm, the fastest of many short runs of each size: a host's processor may be
+ * slower by half for a while, and that must not look like growth.  What memory
+ * adds is different every time, so else it is the median.
  */
 static void bench_growth(IommuMachine *m, uint32_t granularity, unsigned with)
 {
     static const uint32_t live[] = { 10, 100, 1000, 10000, 100000 };
-    int n = MIN(rounds * 3, MAX_ROUNDS);
+    bool warm = caches[with].flags & SDT_BENCH_WARM;
+    int n = MIN(rounds * (warm ? 10 : 3), MAX_ROUNDS);
     Series figures[G_N_ELEMENTS(live)] = { 0 };
     double least = INFINITY, most = 0;
     g_autofree char *title =
@@ -252,8 +253,7 @@ static void bench_growth(IommuMachine *m, uint32_t granularity, unsigned with)
     printf("  at 10, 100, ... 100000 entries:");
     for (unsigned j = 0; j < G_N_ELEMENTS(live); j++) {
         double middle = median(&figures[j]);
-        double ns = caches[with].flags & SDT_BENCH_WARM ?
-                    figures[j].values[0] : middle;
+        double ns = warm ? figures[j].values[0] : middle;
 
         printf(" %.1f", ns);
         least = MIN(least, ns);
