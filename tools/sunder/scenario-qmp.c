@@ -17,12 +17,15 @@ static const char *event_name(const ScenarioStep *step)
     return json_object_get_string_member(step_object(step), "event");
 }
 
-/* For `report`: what the event told */
+/* For `report`: what the event told, and how long it was waited for */
 static void report_event(ScenarioRun *run, const ScenarioStep *step,
                          JsonObject *event)
 {
     JsonNode *data = json_object_get_member(event, "data");
-    g_autofree char *text = data ? json_to_string(data, false) : g_strdup("");
+    g_autofree char *json = data ? json_to_string(data, false) : g_strdup("");
+    gint64 us = g_get_monotonic_time() - run->step_began_us;
+    g_autofree char *text = g_strdup_printf("after %.1f s: %s", us / 1e6,
+                                            json);
 
     step_report(run, step, text);
 }

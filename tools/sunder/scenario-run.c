@@ -172,6 +172,7 @@ static void run_steps(ScenarioRun *run, ScenarioResult *result)
 
         report(run, i + 1, step->title);
         scenario_guests_choose(run, step->on);
+        run->step_began_us = g_get_monotonic_time();
         if (!scenario_step(run, step, &fault)) {
             result->step = g_strdup(step->title);
             result->line = step->line;

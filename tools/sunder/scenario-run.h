@@ -63,6 +63,7 @@ typedef struct ScenarioRun {
     struct Lockstep *lockstep;  /* NULL unless the scenario counts */
     unsigned faults;        /* fault steps so far, for their seeds */
     unsigned migrations;
+    gint64 step_began_us;   /* g_get_monotonic_time() */
     ScenarioResult *result;
 } ScenarioRun;
 
