@@ -81,21 +81,18 @@ static IommuClient *checked_client(IOMMUMemoryRegion *region, hwaddr length)
 }
 
 /*
- * Looks at one page that is to be written; hits are not counted, they will
- * be when it is written back.  Returns: whether it can be.
+ * Looks at one page that is to be written.  Neither hits nor rules count
+ * that: they will when it is written back, unless it is refused now.
  */
-static bool note_page(IommuClient *client, uint64_t iova, PagingResult *page)
+static void note_page(IommuClient *client, uint64_t iova, PagingResult *page)
 {
-    IOMMUMemoryRegion *region = &client->as->iommu;
-    IOMMUMemoryRegionClass *class =
-        memory_region_get_iommu_class_nocheck(region);
     IOMMUTLBEntry entry;
 
     if (paging_hit(client->paging, iova, PAGING_WRITE,
                    iommu_clock_coarse(client->iommu), PAGING_SHARDS, page)) {
-        return true;
+        return;
     }
-    entry = class->translate(region, iova, IOMMU_WO, 0);
+    entry = iommu_translate_unruled(client, iova, IOMMU_WO);
     if (!paging_hit(client->paging, iova, PAGING_WRITE, 0, PAGING_SHARDS,
                     page)) {
         /* One that is stale and served may still be invalidated. */
@@ -105,10 +102,9 @@ static bool note_page(IommuClient *client, uint64_t iova, PagingResult *page)
             .entry = entry.translated_addr | entry.perm,
         };
     }
-    return entry.perm & IOMMU_WO;
 }
 
-static hwaddr begin_write(IommuClient *client, hwaddr address, hwaddr length)
+static void begin_write(IommuClient *client, hwaddr address, hwaddr length)
 {
     uint64_t first = address & VTD_PAGE_MASK_4K;
     unsigned n = (address + length - 1 - first) / VTD_PAGE_SIZE + 1;
@@ -119,13 +115,13 @@ static hwaddr begin_write(IommuClient *client, hwaddr address, hwaddr length)
     held->client = client;
     held->iova = first;
     held->mapped_ns = sunder_fault_now_ns();
-    while (held->n < n &&
-           note_page(client, first + held->n * VTD_PAGE_SIZE,
-                     &held->pages[held->n])) {
-        held->n++;
+    held->n = n;
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t iova = MAX(first + i * VTD_PAGE_SIZE, address);
+
+        address_space_access_length = address + length - iova;
+        note_page(client, iova, &held->pages[i]);
     }
-    /* One that cannot be written is told of, once more, when it is. */
-    return MIN(length, first + MAX(held->n, 1) * VTD_PAGE_SIZE - address);
 }
 
 static hwaddr begin(IOMMUMemoryRegion *region, hwaddr address, hwaddr length,
@@ -137,7 +133,10 @@ static hwaddr begin(IOMMUMemoryRegion *region, hwaddr address, hwaddr length,
         return 0;
     }
     length = MIN(length, MAX_LENGTH);
-    return is_write ? begin_write(client, address, length) : length;
+    if (is_write) {
+        begin_write(client, address, length);
+    }
+    return length;
 }
 
 static void mapped(void *buffer)
@@ -177,15 +176,31 @@ bool iommu_holds(const IommuClient *client)
     return iommu_held && iommu_held->client == client;
 }
 
-const PagingResult *iommu_held_page(const IommuClient *client, uint64_t iova,
-                                    uint64_t *mapped_ns)
+/* Returns: the page of iommu_held that @iova is in, or NULL. */
+static const PagingResult *find_page(const IommuClient *client,
+                                     uint64_t iova)
 {
     const IommuHeld *held = iommu_held;
     uint64_t i = (iova - held->iova) / VTD_PAGE_SIZE;
 
-    *mapped_ns = held->mapped_ns;
-    return held->client == client && iova >= held->iova && i < held->n &&
-           held->pages[i].mask ? &held->pages[i] : NULL;
+    return held->client == client && iova >= held->iova && i < held->n ?
+           &held->pages[i] : NULL;
+}
+
+const PagingResult *iommu_held_page(const IommuClient *client, uint64_t iova,
+                                    uint64_t *mapped_ns)
+{
+    const PagingResult *page = find_page(client, iova);
+
+    *mapped_ns = iommu_held->mapped_ns;
+    return page && page->mask ? page : NULL;
+}
+
+bool iommu_held_refused(const IommuClient *client, uint64_t iova)
+{
+    const PagingResult *page = find_page(client, iova);
+
+    return page && !page->mask;
 }
 
 static const AddressSpaceMapHook hook = {

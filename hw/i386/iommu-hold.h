@@ -33,4 +33,10 @@ extern const AddressSpaceMapHook *address_space_map_hook;
  */
 extern __thread hwaddr address_space_access_length;
 
+/*
+ * Whether this thread is finding out how far a mapping reaches: pages in
+ * which it does not go on will be asked for again.
+ */
+extern __thread bool address_space_extends;
+
 #endif

@@ -138,6 +138,9 @@ static inline uint64_t iommu_clock_coarse(SunderIommu *s)
 /* iommu-translate.c */
 void iommu_translate_init(SunderIommu *s);
 IommuClient *iommu_client(VTDAddressSpace *as);
+/* As a DMA of the device, but that no rule is asked. */
+IOMMUTLBEntry iommu_translate_unruled(IommuClient *client, hwaddr address,
+                                      IOMMUAccessFlags flag);
 
 /* iommu-mode.c */
 void iommu_mode_init(SunderIommu *s);
@@ -222,5 +225,7 @@ bool iommu_holds(const IommuClient *client);
  */
 const PagingResult *iommu_held_page(const IommuClient *client, uint64_t iova,
                                     uint64_t *mapped_ns);
+/* Whether that page was refused when it was mapped; iommu_held is there. */
+bool iommu_held_refused(const IommuClient *client, uint64_t iova);
 
 #endif

@@ -245,35 +245,85 @@ static void translate_afresh(IommuClient *client, hwaddr address,
 }
 
 /*
- * What QEMU does with memory that cannot be accessed it does four bytes at
- * a time, and asks for each.  A refusal holds for the rest of the access
- * within its page: it is one, for counters, rules and reports.
+ * What this thread asked last, if QEMU may ask the same again:
+ *
+ * - What it does with memory that cannot be accessed it does four bytes at a
+ *   time, and asks for each.  A refusal holds for the rest of the access
+ *   within its page.
+ * - When a device maps memory it asks of each further page whether it lies
+ *   behind the one before.  If it does not, or is refused, the device maps
+ *   it next.
+ *
+ * To counters, rules and reports that is one access.
  */
+typedef enum Answer { NOT_ASKED, LET_THROUGH, REFUSED } Answer;
+
 static __thread struct {
     const IommuClient *client;  /* NULL: none */
-    hwaddr address;             /* of the latest piece */
+    hwaddr address;
     hwaddr end;                 /* of the whole access */
-} refused;
+    bool extends;               /* whether it lies behind the one before */
+    Answer answer;
+} latest;
 
 #define LARGEST_PIECE 8
 
+static void set_latest(const IommuClient *client, hwaddr address,
+                       Answer answer)
+{
+    latest.client = client;
+    latest.address = address;
+    latest.end = address + address_space_access_length;
+    latest.extends = address_space_extends;
+    latest.answer = answer;
+}
+
 static IOMMUTLBEntry refuse(const IommuClient *client, hwaddr address)
 {
-    refused.client = client;
-    refused.address = address;
-    refused.end = address + address_space_access_length;
+    set_latest(client, address, REFUSED);
     return (IOMMUTLBEntry) { .target_as = &address_space_memory };
 }
 
-static bool was_refused(const IommuClient *client, hwaddr address)
+/* Whether that is the rest of what was asked last, or the same once more. */
+static bool continues(const IommuClient *client, hwaddr address)
 {
-    bool same = refused.client == client && address > refused.address &&
-                address - refused.address <= LARGEST_PIECE &&
-                address + address_space_access_length == refused.end &&
-                !((address ^ refused.address) & VTD_PAGE_MASK_4K);
+    if (latest.client != client ||
+        address + address_space_access_length != latest.end) {
+        return false;
+    }
+    return latest.extends ? address == latest.address :
+           address > latest.address &&
+           address - latest.address <= LARGEST_PIECE &&
+           !((address ^ latest.address) & VTD_PAGE_MASK_4K);
+}
 
-    refused.client = NULL;
-    return same;
+static Answer answered(const IommuClient *client, hwaddr address)
+{
+    Answer answer = continues(client, address) ? latest.answer : NOT_ASKED;
+
+    latest.client = NULL;
+    return answer;
+}
+
+/* Returns: whether a rule refuses it, or has a moment ago. */
+static bool rules_refuse(IommuClient *client, FaultPoint *point,
+                         hwaddr address, unsigned access)
+{
+    Answer answer = latest.client ? answered(client, address) : NOT_ASKED;
+
+    if (iommu_held && iommu_held_refused(client, address)) {
+        return true;
+    }
+    if (answer != NOT_ASKED || !point || !fault_point_armed(point)) {
+        return answer == REFUSED;
+    }
+    if (iommu_point_refuses(client, point, address, access)) {
+        return true;
+    }
+    if (address_space_extends) {
+        set_latest(client, address, LET_THROUGH);
+    }
+    return false;
 }
 
 static bool is_parents(SunderIommu *s, const VTDAddressSpace *as)
@@ -323,25 +373,18 @@ static IOMMUTLBEntry translate_without_hit(IommuClient *client,
  * stays: copying a structure just written part by part stalls the host's
  * processor for longer than the rest takes.
  */
-static IOMMUTLBEntry translate(IOMMUMemoryRegion *region, hwaddr address,
-                               IOMMUAccessFlags flag, int index)
+static inline IOMMUTLBEntry translate_unruled(IommuClient *client,
+                                              VTDAddressSpace *as,
+                                              hwaddr address,
+                                              IOMMUAccessFlags flag,
+                                              int index)
 {
-    VTDAddressSpace *as = container_of(region, VTDAddressSpace, iommu);
     SunderIommu *s = container_of(as->iommu_state, SunderIommu, parent_obj);
     unsigned access = flag & IOMMU_WO ? PAGING_WRITE : PAGING_READ;
-    IommuClient *client = iommu_client(as);
-    FaultPoint *point = qatomic_read(&client->point);
     PagingResult result;
 
-    if (unlikely(refused.client) && was_refused(client, address)) {
-        return refuse(client, address);
-    }
-    if (unlikely(point && fault_point_armed(point)) &&
-        iommu_point_refuses(client, point, address, access)) {
-        return refuse(client, address);
-    }
     if (unlikely(is_parents(s, as))) {
-        return iommu_parent.translate(region, address, flag, index);
+        return iommu_parent.translate(&as->iommu, address, flag, index);
     }
     if (unlikely(qatomic_load_acquire(&client->context_key) !=
                  context_key(client))) {
@@ -360,6 +403,28 @@ static IOMMUTLBEntry translate(IOMMUMemoryRegion *region, hwaddr address,
         .addr_mask = result.mask,
         .perm = result.permissions,
     };
+}
+
+IOMMUTLBEntry iommu_translate_unruled(IommuClient *client, hwaddr address,
+                                      IOMMUAccessFlags flag)
+{
+    return translate_unruled(client, client->as, address, flag, 0);
+}
+
+static IOMMUTLBEntry translate(IOMMUMemoryRegion *region, hwaddr address,
+                               IOMMUAccessFlags flag, int index)
+{
+    VTDAddressSpace *as = container_of(region, VTDAddressSpace, iommu);
+    IommuClient *client = iommu_client(as);
+    FaultPoint *point = qatomic_read(&client->point);
+
+    if (unlikely(latest.client || iommu_held ||
+                 (point && fault_point_armed(point))) &&
+        rules_refuse(client, point, address,
+                     flag & IOMMU_WO ? PAGING_WRITE : PAGING_READ)) {
+        return refuse(client, address);
+    }
+    return translate_unruled(client, as, address, flag, index);
 }
 
 void iommu_translate_init(SunderIommu *s)

@@ -190,6 +190,113 @@ static void test_blocked_range(void)
     iommu_quit(m);
 }
 
+#define SLOT            2
+#define N_HELD          3u
+
+/* Three pages that lie one behind the other, or not */
+static uint64_t held_page(unsigned i, bool scattered)
+{
+    return OLD + (scattered ? 2 * (N_HELD - i) : i) * PAGE_4K;
+}
+
+static void map_held_pages(IommuMachine *m, bool scattered)
+{
+    for (unsigned i = 0; i < N_HELD; i++) {
+        uint64_t page = held_page(i, scattered);
+
+        map(m, IOVA + i * PAGE_4K, page, ENTRY_RW);
+        qtest_memset(m->qts, page, 1, PAGE_4K);
+    }
+}
+
+/*
+ * One DMA of all pages as a device does it that maps memory: as much as it
+ * gets, then the rest.
+ */
+static void transfer_held(IommuMachine *m, bool write)
+{
+    uint32_t done = 0, length = N_HELD * PAGE_4K;
+
+    while (done < length) {
+        uint32_t n;
+
+        tester_prepare(m, SLOT, IOVA + done, length - done, 0);
+        tester_set(m, SLOT, SDT_OFFSET, done);
+        tester_set64(m, SLOT, SDT_PATTERN, WRITTEN);
+        g_assert_cmpuint(tester_command(m, SLOT, write ? SDT_OP_MAP_WRITE
+                                                       : SDT_OP_MAP_READ), ==,
+                         SDT_RESULT_OK);
+        n = tester_get(m, SLOT, SDT_HELD_LENGTH);
+        g_assert_cmpuint(n, >, 0);
+        tester_set(m, SLOT, SDT_LENGTH, n);
+        tester_command(m, SLOT,
+                       SDT_OP_TOUCH | (write ? SDT_CMD_PATTERN : 0));
+        tester_command(m, SLOT, SDT_OP_UNMAP);
+        done += n;
+    }
+}
+
+/* @refused: the page that did not arrive, -1: all did */
+static void expect_pages(IommuMachine *m, bool write, bool scattered,
+                         int refused)
+{
+    for (int i = 0; i < (int)N_HELD; i++) {
+        uint64_t at = write ? held_page(i, scattered)
+                            : TESTER_BUFFER + i * PAGE_4K;
+        uint64_t arrived = write ? WRITTEN : OLD_VALUE;
+        uint64_t lost = write ? OLD_VALUE : 0;
+
+        g_assert_cmphex(qtest_readq(m->qts, at), ==,
+                        i == refused ? lost : arrived);
+        g_assert_cmphex(qtest_readq(m->qts, at + PAGE_4K - 8), ==,
+                        i == refused ? lost : arrived);
+    }
+}
+
+/*
+ * Of a DMA through pointers the second page is refused once.  It is asked for
+ * once, too, whatever is cached: the rule lets exactly one page pass.
+ */
+static void refuse_one_page(IommuMachine *m, bool write, bool scattered,
+                            const char *outcome)
+{
+    map_held_pages(m, scattered);
+    invalidate_global(m);
+    fault_add(m->qts, DMA, outcome, ", 'id': 'r', 'after': 1, 'count': 1");
+    for (unsigned cached = 0; cached < 2; cached++) {
+        map_held_pages(m, scattered);
+        transfer_held(m, write);
+        expect_pages(m, write, scattered, 1);
+        g_assert_cmpint(fault_fired(m->qts, "r"), ==, 1);
+        fault_remove(m->qts, "r");
+        transfer_held(m, write);
+        expect_pages(m, write, scattered, -1);
+        fault_add(m->qts, DMA, outcome,
+                  ", 'id': 'r', 'after': 1, 'count': 1");
+    }
+    g_assert_cmpint(device_counter(m, "dma0", "blocked"), ==, 2);
+    fault_remove(m->qts, "r");
+}
+
+static void test_held(gconstpointer data)
+{
+    const char *options = data;
+    g_autofree char *iommu = g_strdup_printf("sunder-iommu,%s", options);
+    IommuMachine *m = iommu_start_page(iommu);
+
+    for (unsigned i = 0; i < 4; i++) {
+        refuse_one_page(m, i & 1, i & 2, "blocked");
+        expect_no_fault(m);
+        iommu_quit(m);
+        m = iommu_start_page(iommu);
+    }
+    refuse_one_page(m, true, true, "translation-fault");
+    expect_fault(m, FAULT_WRITE, IOVA + PAGE_4K, true);
+    expect_no_fault(m);
+    expect_no_stale_event(m);
+    iommu_quit(m);
+}
+
 /* The device uses the address once more after the driver took it away. */
 static void test_late_dma(void)
 {
@@ -265,6 +372,10 @@ int main(int argc, char **argv)
                         test_blocked);
     qtest_add_data_func("/iommu/fault/blocked/stock", "stock", test_blocked);
     qtest_add_func("/iommu/fault/blocked/range", test_blocked_range);
+    qtest_add_data_func("/iommu/fault/held/stock", "mode=stock", test_held);
+    qtest_add_data_func("/iommu/fault/held/report", "mode=report", test_held);
+    qtest_add_data_func("/iommu/fault/held/bounce", "mode=report,bounce=on",
+                        test_held);
     qtest_add_func("/iommu/fault/late-dma/before-invalidation",
                    test_late_dma);
     qtest_add_func("/iommu/fault/late-dma/after-invalidation",
