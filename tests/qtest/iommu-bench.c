@@ -6,14 +6,16 @@
  *
  * The DMA tester's bench does the work and reads the host's clock; this
  * program only sets it up.  Printed are medians over the rounds, and the
- * median of the ratios of each round.
+ * median of the ratios of each round; what shall be the same for any number
+ * of pages or threads, as the fastest of many short runs.
  */
 #include "qemu/osdep.h"
 #include <math.h>
 #include "qemu/bswap.h"
+#include "bench-goals.h"
 #include "iommu-machine.h"
 
-#define MAX_ROUNDS      101
+#define MAX_ROUNDS      100
 #define N_PAGES         131072u
 #define N_DATA          ((RAM_END - DATA) / PAGE_4K)
 
@@ -29,13 +31,7 @@ typedef struct Measure {
     bool cpu;                   /* the figure is time on a CPU */
 } Measure;
 
-typedef struct Series {
-    unsigned n;
-    double values[MAX_ROUNDS];
-} Series;
-
-static int rounds = 9;
-static bool missed;
+static unsigned rounds = 9;
 
 static void bench_set(IommuMachine *m, unsigned reg, uint32_t value)
 {
@@ -119,55 +115,24 @@ static double figure(IommuMachine *m, const Measure *measure)
            bench_get64(m, SDT_BENCH_OPS);
 }
 
-static void add(Series *s, double value)
-{
-    s->values[s->n++] = value;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-static double median(Series *s)
-{
-    qsort(s->values, s->n, sizeof(double), compare);
-    return s->values[s->n / 2];
-}
-
-/* @target 0: none */
-static void print_row(const char *name, double first, double second,
-                      double ratio, double target)
-{
-    printf("%-38s %10.1f %10.1f  %7.3f", name, first, second, ratio);
-    if (target) {
-        bool ok = ratio <= target;
-
-        printf("  <= %-5g %s", target, ok ? "ok" : "MISSED");
-        missed |= !ok;
-    }
-    printf("\n");
-    fflush(stdout);
-}
-
 /* Two machines, or two measurements, in turn: second to first */
 static void compare_two(const char *name, IommuMachine *first,
                         const Measure *of_first, IommuMachine *second,
-                        const Measure *of_second, double target)
+                        const Measure *of_second, double limit)
 {
     Series a = { 0 }, b = { 0 }, ratios = { 0 };
+    double ratio = 0;
 
-    for (int i = 0; i < rounds; i++) {
+    for (unsigned i = 0; goals_more(i, rounds, ratio, limit); i++) {
         double x = figure(first, of_first);
         double y = figure(second, of_second);
 
-        add(&a, x);
-        add(&b, y);
-        add(&ratios, y / x);
+        series_add(&a, x);
+        series_add(&b, y);
+        series_add(&ratios, y / x);
+        ratio = series_median(&ratios);
     }
-    print_row(name, median(&a), median(&b), median(&ratios), target);
+    goals_row(name, series_median(&a), series_median(&b), ratio, name, limit);
 }
 
 static void bench_translations(IommuMachine *stock, IommuMachine *ours)
@@ -175,7 +140,7 @@ static void bench_translations(IommuMachine *stock, IommuMachine *ours)
     static const struct {
         const char *name;
         Measure measure;
-        double target;
+        double limit;
     } rows[] = {
         { "hit, 16 pages",
           { SDT_BENCH_OP_TRANSLATE, 16, 200000 }, 0.6 },
@@ -199,7 +164,7 @@ static void bench_translations(IommuMachine *stock, IommuMachine *ours)
 
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         compare_two(rows[i].name, stock, &rows[i].measure, ours,
-                    &rows[i].measure, rows[i].target);
+                    &rows[i].measure, rows[i].limit);
     }
 }
 
@@ -207,24 +172,55 @@ static void bench_translations(IommuMachine *stock, IommuMachine *ours)
 static const struct {
     const char *name;
     uint32_t flags;
-    double target;
+    double limit;
 } caches[] = {
     { "warm", SDT_BENCH_WARM, 1.3 },
     { "as they are", 0, 0 },
     { "empty", SDT_BENCH_COLD, 1.3 },
 };
 
-static Measure invalidation(uint32_t granularity, uint32_t live,
+static const uint32_t live[] = { 10, 100, 1000, 10000, 100000 };
+
+static Measure invalidation(uint32_t granularity, uint32_t entries,
                             uint32_t flags)
 {
     bool in_batches = granularity == PSI && !(flags & SDT_BENCH_COLD);
 
     return (Measure) {
-        .op = SDT_BENCH_OP_REMAP, .pages = live, .invalidations = true,
-        .rounds = in_batches ? 200 : flags & SDT_BENCH_WARM ? 10 : 20,
-        .batch = in_batches ? MIN(live, 64) : 1, .descriptor = granularity,
+        .op = SDT_BENCH_OP_REMAP, .pages = entries, .invalidations = true,
+        .rounds = in_batches ? 50 : flags & SDT_BENCH_WARM ? 10 : 20,
+        .batch = in_batches ? MIN(entries, 64) : 1,
+        .descriptor = granularity,
         .flags = flags | (granularity == PSI ? 0 : SDT_BENCH_REFILL),
     };
+}
+
+/* The cost at each number of entries, once more */
+typedef struct Growth {
+    bool fastest;               /* of all runs; else the median */
+    Series at[G_N_ELEMENTS(live)];
+    double least, most;
+} Growth;
+
+static double growth_at(Growth *g, unsigned i)
+{
+    return g->fastest ? series_least(&g->at[i]) : series_median(&g->at[i]);
+}
+
+static void growth_round(Growth *g, IommuMachine *m, uint32_t granularity,
+                         uint32_t flags)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(live); i++) {
+        Measure measure = invalidation(granularity, live[i], flags);
+
+        series_add(&g->at[i], figure(m, &measure));
+    }
+    g->least = INFINITY;
+    g->most = 0;
+    for (unsigned i = 0; i < G_N_ELEMENTS(live); i++) {
+        g->least = MIN(g->least, growth_at(g, i));
+        g->most = MAX(g->most, growth_at(g, i));
+    }
 }
 
 /*
@@ -232,35 +228,27 @@ static Measure invalidation(uint32_t granularity, uint32_t live,
  * slower by half for a while, and that must not look like growth.  What memory
  * adds is different every time, so else it is the median.
  */
-static void bench_growth(IommuMachine *m, uint32_t granularity, unsigned with)
+static void bench_growth(IommuMachine *m, const char *name,
+                         uint32_t granularity, unsigned with)
 {
-    static const uint32_t live[] = { 10, 100, 1000, 10000, 100000 };
-    bool warm = caches[with].flags & SDT_BENCH_WARM;
-    int n = MIN(rounds * (warm ? 10 : 3), MAX_ROUNDS);
-    Series figures[G_N_ELEMENTS(live)] = { 0 };
-    double least = INFINITY, most = 0;
+    Growth g = { .fastest = caches[with].flags & SDT_BENCH_WARM };
+    unsigned least = g.fastest ? rounds * 10 : rounds * 3;
+    double limit = caches[with].limit;
+    g_autofree char *goal = g_strdup_printf(
+        "%s, 10 to 100,000 entries, caches %s", name, caches[with].name);
     g_autofree char *title =
         g_strdup_printf("    least, most; caches %s", caches[with].name);
 
-    for (int i = 0; i < n; i++) {
-        for (unsigned j = 0; j < G_N_ELEMENTS(live); j++) {
-            Measure measure = invalidation(granularity, live[j],
-                                           caches[with].flags);
-
-            add(&figures[j], figure(m, &measure));
-        }
+    for (unsigned i = 0;
+         goals_more(i, least, i ? g.most / g.least : 0, limit); i++) {
+        growth_round(&g, m, granularity, caches[with].flags);
     }
     printf("  at 10, 100, ... 100000 entries:");
-    for (unsigned j = 0; j < G_N_ELEMENTS(live); j++) {
-        double middle = median(&figures[j]);
-        double ns = warm ? figures[j].values[0] : middle;
-
-        printf(" %.1f", ns);
-        least = MIN(least, ns);
-        most = MAX(most, ns);
+    for (unsigned i = 0; i < G_N_ELEMENTS(live); i++) {
+        printf(" %.1f", growth_at(&g, i));
     }
     printf("\n");
-    print_row(title, least, most, most / least, caches[with].target);
+    goals_row(title, g.least, g.most, g.most / g.least, goal, limit);
 }
 
 /* Cost at 1,000 live entries against stock; and how it grows with them */
@@ -272,7 +260,7 @@ static void bench_invalidation(IommuMachine *stock, IommuMachine *ours,
 
     compare_two(title, stock, &thousand, ours, &thousand, 0.15);
     for (unsigned i = 0; i < G_N_ELEMENTS(caches); i++) {
-        bench_growth(ours, granularity, i);
+        bench_growth(ours, name, granularity, i);
     }
 }
 
@@ -281,33 +269,37 @@ static void bench_invalidation(IommuMachine *stock, IommuMachine *ours,
  * processor, so that two were at work together.
  */
 static void compare_threads(const char *name, IommuMachine *m,
-                            Measure measure, double target)
+                            Measure measure, const char *goal, double limit)
 {
     double least[2] = { INFINITY, INFINITY };
+    double ratio = 0;
 
-    for (int i = 0; i < rounds * 10; i++) {
+    for (unsigned i = 0; goals_more(i, rounds * 20, ratio, limit); i++) {
         for (unsigned n = 0; n < 2; n++) {
             measure.threads = n + 1;
             least[n] = MIN(least[n], figure(m, &measure));
         }
+        ratio = least[1] / least[0];
     }
-    print_row(name, least[0], least[1], least[1] / least[0], target);
+    goals_row(name, least[0], least[1], ratio, goal, limit);
 }
 
 static void bench_threads(IommuMachine *stock, IommuMachine *ours)
 {
-    Measure hit = { SDT_BENCH_OP_TRANSLATE, 400, 100000 };
-    Measure add = { SDT_BENCH_OP_ADD, 1, 100000 };
-    Measure look = { SDT_BENCH_OP_LOOK, 16384, 100000 };
+    Measure hit = { SDT_BENCH_OP_TRANSLATE, 400, 40000 };
+    Measure add = { SDT_BENCH_OP_ADD, 1, 40000 };
+    Measure look = { SDT_BENCH_OP_LOOK, 16384, 40000 };
 
-    printf("\n%-38s %10s %10s\n", "least ns, with one thread and with two",
+    printf("\n%-40s %10s %10s\n", "least ns, with one thread and with two",
            "1 thread", "2 threads");
-    compare_threads("arithmetic", ours, add, 0);
-    compare_threads("reads of 64 KiB of the thread's own", ours, look, 0);
-    compare_threads("hit, 400 pages each: intel-iommu", stock, hit, 0);
-    compare_threads("hit, 400 pages each: sunder-iommu", ours, hit, 1.3);
+    compare_threads("arithmetic", ours, add, NULL, 0);
+    compare_threads("reads of 64 KiB of the thread's own", ours, look, NULL,
+                    0);
+    compare_threads("hit, 400 pages each: intel-iommu", stock, hit, NULL, 0);
+    compare_threads("hit, 400 pages each: sunder-iommu", ours, hit,
+                    "hit with two threads to one", 1.3);
     hit.cpu = true;
-    compare_threads("  the same, CPU time", ours, hit, 1.3);
+    compare_threads("  the same, CPU time", ours, hit, NULL, 0);
 }
 
 static void bench_bounce(IommuMachine *ours, IommuMachine *bounce)
@@ -318,11 +310,11 @@ static void bench_bounce(IommuMachine *ours, IommuMachine *bounce)
                            .stride = 256 * 1024 };
     const Measure small = { SDT_BENCH_OP_HELD_WRITE, 512, 20000, 4096 };
 
-    printf("\n%-38s %10s %10s\n", "held DMA of sunder-iommu, ns",
+    printf("\n%-40s %10s %10s\n", "held DMA of sunder-iommu, ns",
            "bounce=off", "bounce=on");
-    compare_two("write of 256 KiB", ours, &write, bounce, &write, 3);
-    compare_two("read of 256 KiB", ours, &read, bounce, &read, 3);
-    compare_two("write of 4 KiB", ours, &small, bounce, &small, 0);
+    compare_two("bounce: write of 256 KiB", ours, &write, bounce, &write, 3);
+    compare_two("bounce: read of 256 KiB", ours, &read, bounce, &read, 3);
+    compare_two("bounce: write of 4 KiB", ours, &small, bounce, &small, 0);
 }
 
 /* Arguments: rounds of each measurement; the device to compare with stock */
@@ -338,7 +330,7 @@ int main(int argc, char **argv)
     stock = start("intel-iommu");
     ours = start(device);
     bounce = start(argc > 2 ? device : bouncing);
-    printf("%-38s %10s %10s    ratio\n", "ns, medians", "intel", "sunder");
+    printf("%-40s %10s %10s    ratio\n", "ns, medians", "intel", "sunder");
     bench_translations(stock, ours);
     bench_invalidation(stock, ours, "page invalidation", PSI);
     bench_invalidation(stock, ours, "domain invalidation", DSI);
@@ -348,5 +340,5 @@ int main(int argc, char **argv)
     iommu_quit(stock);
     iommu_quit(ours);
     iommu_quit(bounce);
-    return missed;
+    return !goals_print();
 }
