@@ -289,8 +289,8 @@ typedef struct SnapPace {
  * @bytes: just copied
  * @now_ns: any clock that does not go back
  *
- * Returns: nanoseconds to wait before copying more; at most a second's
- * worth of rest is saved up.
+ * Returns: nanoseconds to wait before copying more.  At most a tenth of a
+ * second of rest is saved up.
  */
 uint64_t snap_pace(SnapPace *pace, uint64_t bytes, uint64_t now_ns);
 
