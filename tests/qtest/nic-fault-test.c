@@ -25,6 +25,7 @@
 typedef struct Card {
     NicMachine *m;
     QNic q;
+    int64_t now_ns;             /* virtual time, as step() moved it */
 } Card;
 
 static Card card_start(void)
@@ -44,6 +45,7 @@ static void card_end(Card *c)
 static void step(Card *c, int64_t ns)
 {
     qtest_clock_step(c->m->qts, ns);
+    c->now_ns += ns;
 }
 
 /* Numbers 0 to @n - 1 are on their way to the card. */
@@ -572,7 +574,7 @@ static void test_descriptor_error_asks_for_a_reset(void)
 
 /* --- a saved state ----------------------------------------------------- */
 
-/* The machine goes on in another emulator. */
+/* The machine goes on in another emulator, whose time the test sets. */
 static void migrate(Card *c)
 {
     g_autofree char *args = nic_machine_args(c->m, "", "");
@@ -586,6 +588,7 @@ static void migrate(Card *c)
     qpci_free_pc(c->m->bus);
     qtest_quit(before);
     nic_machine_adopt(c->m, saved_state_load(args, path));
+    qtest_clock_set(c->m->qts, c->now_ns);
     qnic_adopt(&c->q, c->m, &driver);
     unlink(path);
 }
