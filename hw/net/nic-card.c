@@ -192,6 +192,7 @@ static void give_addresses(NicCard *card)
         qemu_macaddr_default_if_unset(mac);
         card->macs[i] = *mac;
     }
+    card->mac_address = card->macs[0];      /* LACP's, too */
     for (unsigned i = 0; i < card->n_ports; i++) {
         NicPort *port = &card->ports[i];
 

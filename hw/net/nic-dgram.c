@@ -28,6 +28,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(NicDgram, NIC_DGRAM)
 #define FRONT           (2048 + 64)
 /* The other piece, and a byte to see what is too long. */
 #define BACK            (MAX_FRAME - FRONT + 1)
+/* Bursts before others have their turn. */
+#define MAX_BURSTS      4
 /* Pieces that one sendmsg() takes (UIO_MAXIOV of the kernel). */
 #define MAX_PIECES      1024
 
@@ -47,6 +49,9 @@ struct NicDgram {
 
     NicDgramSockets sockets;
     bool receiving;
+    bool reading;               /* from within dgram_readable() */
+    bool polls_in;              /* handlers, as they are installed */
+    bool polls_out;
     bool full;                  /* waits for room to transmit */
     uint8_t *fronts;
     uint8_t *backs;
@@ -63,16 +68,27 @@ struct NicDgram {
 static void dgram_readable(void *opaque);
 static void dgram_writable(void *opaque);
 
+/* To change them takes the main loop another turn: only if need be. */
 static void update_handlers(NicDgram *w)
 {
     IOHandler *in = w->receiving ? dgram_readable : NULL;
     IOHandler *out = w->full ? dgram_writable : NULL;
     NicDgramSockets *s = &w->sockets;
+    bool change_in = w->receiving != w->polls_in;
+    bool change_out = w->full != w->polls_out;
 
+    w->polls_in = w->receiving;
+    w->polls_out = w->full;
     if (s->receive == s->transmit) {
-        qemu_set_fd_handler(s->receive, in, out, w);
-    } else {
+        if (change_in || change_out) {
+            qemu_set_fd_handler(s->receive, in, out, w);
+        }
+        return;
+    }
+    if (change_in) {
         qemu_set_fd_handler(s->receive, in, NULL, w);
+    }
+    if (change_out) {
         qemu_set_fd_handler(s->transmit, NULL, out, w);
     }
 }
@@ -125,9 +141,9 @@ static bool take_datagram(NicDgram *w, unsigned i, NicPacket *packet)
     return true;
 }
 
-static void dgram_readable(void *opaque)
+/* One burst.  Returns: whether there may be another. */
+static bool read_burst(NicDgram *w)
 {
-    NicDgram *w = opaque;
     NicBackend *b = &w->parent_obj;
     unsigned taken = 0;
     unsigned most = MIN(w->burst, b->ops->room(b->opaque));
@@ -141,9 +157,8 @@ static void dgram_readable(void *opaque)
                         object_get_canonical_path_component(OBJECT(w)),
                         strerror(errno));
             w->receiving = false;
-            update_handlers(w);
         }
-        return;
+        return false;
     }
     for (int i = 0; i < n; i++) {
         taken += take_datagram(w, i, &w->packets[taken]);
@@ -152,14 +167,36 @@ static void dgram_readable(void *opaque)
     if (taken) {
         b->ops->receive(b->opaque, w->packets, taken);
     }
+    return n == most && w->receiving;
 }
 
-static void dgram_set_receiving(NicBackend *b, bool on)
+static void dgram_readable(void *opaque)
+{
+    NicDgram *w = opaque;
+    unsigned n = 0;
+
+    w->reading = true;
+    while (n < MAX_BURSTS && read_burst(w)) {
+        n++;
+    }
+    w->reading = false;
+    update_handlers(w);
+}
+
+static void dgram_set_receiving(NicBackend *b, bool on, bool at_once)
 {
     NicDgram *w = NIC_DGRAM(b);
 
-    if (w->receiving != on) {
-        w->receiving = on;
+    if (w->receiving == on) {
+        return;
+    }
+    w->receiving = on;
+    if (w->reading) {
+        return;                 /* which comes to it itself */
+    }
+    if (on && at_once) {
+        dgram_readable(w);
+    } else {
         update_handlers(w);
     }
 }
@@ -243,14 +280,14 @@ static int send_failed(NicDgram *w, bool again)
     case ENOTCONN:
     case EPIPE:
         /*
-         * A unix wire may be connected anew.  UDP speaks of an earlier
-         * datagram, which is lost; this one may go yet.
+         * A unix wire may be connected anew, once: its peer may have closed
+         * only one direction.  UDP speaks of an earlier datagram, which is
+         * lost; this one may go yet.
          */
-        if (!nic_dgram_unplugged(&w->sockets)) {
+        if (!nic_dgram_unplugged(&w->sockets) || again) {
             w->parent_obj.transmit_lost++;
-            return again ? 1 : 0;
         }
-        return 0;
+        return again ? 1 : 0;
     default:
         w->parent_obj.transmit_lost++;
         return 1;
