@@ -40,7 +40,7 @@ NicBackend *nic_backend_take(const char *id, const NicBackendOps *ops,
 
 void nic_backend_release(NicBackend *b)
 {
-    NIC_BACKEND_GET_CLASS(b)->set_receiving(b, false);
+    NIC_BACKEND_GET_CLASS(b)->set_receiving(b, false, false);
     b->ops = NULL;
     b->opaque = NULL;
 }

@@ -256,6 +256,6 @@ void nic_receive_refilled(VirtIODevice *vdev, VirtQueue *vq)
     NicFunction *f = NIC_FUNCTION(vdev);
 
     for (unsigned i = 0; i < f->group->n_ports; i++) {
-        nic_port_update_pause(f->group->ports[i]);
+        nic_port_refilled(f->group->ports[i]);
     }
 }

@@ -2,9 +2,11 @@
 /*
  * sunder-nic: what a port receives
  *
- * A netdev hands over frame by frame.  They are staged, and a bottom half,
- * which runs when the netdev is through with what it had, hands all of them
- * on as one burst.  A wire waits while drivers have no room.
+ * A netdev hands over frame by frame.  They are staged, and a timer without
+ * delay hands all of them on as one burst: the main loop runs its timers
+ * once all netdevs that had something are through with it, and without the
+ * turn that a bottom half would take.  A wire waits while drivers have no
+ * room.
  */
 #include "qemu/osdep.h"
 #include "hw/qdev-core.h"
@@ -18,12 +20,12 @@
 #define STAGE_SIZE  (8 * NET_BUFSIZE)
 #define HEADER      NIC_PORT_HEADER
 /* How long half a ring of buffers is waited for; then less will do. */
-#define PATIENCE        (1 * SCALE_MS)
+#define PATIENCE        (4 * SCALE_MS)
 /* The smallest buffer that a driver of merged buffers gives. */
 #define BUFFER      1526
 
 struct NicStage {
-    QEMUBH *bh;
+    QEMUTimer *end;             /* of the burst */
     NicPacket packets[NIC_BURST];
     NicCargo cargo[NIC_BURST];
     struct iovec frames[NIC_BURST];
@@ -31,6 +33,7 @@ struct NicStage {
     unsigned cost;              /* buffers that they need */
     unsigned credit;            /* buffers that are left for more */
     bool busy;                  /* the burst is being delivered */
+    bool resuming;              /* what waited is being taken */
     uint8_t *bytes;
     size_t used;
 };
@@ -91,8 +94,20 @@ static void gather(NicPort *port)
 
 static void stage_ended(void *opaque)
 {
-    gather(opaque);
-    nic_port_flush(opaque);
+    NicPort *port = opaque;
+
+    if (port->stage->n) {
+        gather(port);
+        nic_port_flush(port);
+    }
+}
+
+/* All that comes now is one burst. */
+static void begin_burst(NicStage *s)
+{
+    if (!s->resuming) {
+        timer_mod_ns(s->end, 0);
+    }
 }
 
 /* Buffers that every driver behind this port has for more packets. */
@@ -218,7 +233,7 @@ ssize_t nic_stage_receive(NetClientState *nc, const struct iovec *iov,
         return 0;
     }
     if (s->n == 0) {
-        qemu_bh_schedule(s->bh);
+        begin_burst(s);
     }
     stage_frame(port, iov, iovcnt, size);
     s->cost += cost;
@@ -273,7 +288,7 @@ static bool backend_has_room(NicPort *port)
     return !port->card->pause || find_room(port, burst, &room);
 }
 
-static void set_waiting(NicPort *port, bool wait)
+static void set_waiting(NicPort *port, bool wait, bool at_once)
 {
     port->waiting = wait;
     port->paused = false;
@@ -283,34 +298,59 @@ static void set_waiting(NicPort *port, bool wait)
     if (!wait) {
         timer_del(port->patience);
     }
-    NIC_BACKEND_GET_CLASS(port->backend)->set_receiving(port->backend, !wait);
+    NIC_BACKEND_GET_CLASS(port->backend)->set_receiving(port->backend, !wait,
+                                                        at_once);
 }
 
-static void update_backend(NicPort *port)
+static void update_backend(NicPort *port, bool at_once)
 {
     bool wait = !runstate_is_running() || !backend_has_room(port);
 
     if (wait != port->waiting) {
-        set_waiting(port, wait);
+        set_waiting(port, wait, at_once);
     }
 }
 
+/* What waited in the netdev, until there is no more of it or no room. */
 static void resume_netdev(NicPort *port)
 {
-    if (port->paused && !port->stage->busy && port_room(port) > 0) {
+    NicStage *s = port->stage;
+    bool taken;
+
+    if (s->resuming) {
+        return;                 /* from within that */
+    }
+    s->resuming = true;
+    do {
+        if (!port->paused || s->busy || port_room(port) == 0) {
+            break;
+        }
         timer_del(port->patience);
         port->paused = false;
         qemu_flush_queued_packets(nic_port_netdev(port));
+        taken = s->n > 0;
+        stage_ended(port);
+    } while (taken);
+    s->resuming = false;
+}
+
+static void update_pause(NicPort *port, bool at_once)
+{
+    if (port->backend) {
+        update_backend(port, at_once);
+    } else {
+        resume_netdev(port);
     }
 }
 
 void nic_port_update_pause(NicPort *port)
 {
-    if (port->backend) {
-        update_backend(port);
-    } else {
-        resume_netdev(port);
-    }
+    update_pause(port, false);
+}
+
+void nic_port_refilled(NicPort *port)
+{
+    update_pause(port, true);
 }
 
 /* What there is will do. */
@@ -323,7 +363,7 @@ static void patience_ended(void *opaque)
         resume_netdev(port);
     } else if (port->waiting && runstate_is_running() &&
                port_room(port) > 0) {
-        set_waiting(port, false);
+        set_waiting(port, false, true);
     }
 }
 
@@ -331,9 +371,7 @@ void nic_stage_new(NicPort *port)
 {
     port->stage = g_new0(NicStage, 1);
     port->stage->bytes = g_malloc(STAGE_SIZE);
-    /* only ever from the main loop itself, not from within a wait */
-    port->stage->bh = aio_bh_new_guarded(iohandler_get_aio_context(),
-        stage_ended, port, &DEVICE(port->card)->mem_reentrancy_guard);
+    port->stage->end = timer_new_ns(QEMU_CLOCK_REALTIME, stage_ended, port);
     port->patience = timer_new_ns(QEMU_CLOCK_VIRTUAL, patience_ended, port);
 }
 
@@ -341,7 +379,7 @@ void nic_stage_free(NicPort *port)
 {
     if (port->stage) {
         g_clear_pointer(&port->patience, timer_free);
-        qemu_bh_delete(port->stage->bh);
+        timer_free(port->stage->end);
         g_free(port->stage->bytes);
         g_clear_pointer(&port->stage, g_free);
     }

@@ -63,6 +63,7 @@ typedef struct NicControl NicControl;   /* nic-control.c */
 typedef struct NicOffload NicOffload;   /* nic-offload.c */
 typedef struct NicDlpi NicDlpi;         /* nic-dlpi.c */
 typedef struct NicStage NicStage;       /* nic-stage.c */
+typedef struct NicSpill NicSpill;       /* nic-spill.c */
 typedef struct NicWatch NicWatch;       /* nic-aggregation.c */
 typedef struct NicPort NicPort;
 typedef struct NicGroup NicGroup;
@@ -120,8 +121,11 @@ struct NicBackendClass {
     ObjectClass parent_class;
     /* Sends from the front.  Returns how many it took or lost. */
     unsigned (*transmit)(NicBackend *b, NicPacket *packets, unsigned n);
-    /* Whether it is to read; it starts without. */
-    void (*set_receiving)(NicBackend *b, bool on);
+    /*
+     * Whether it is to read; it starts without.  At once: what there is,
+     * before this returns.
+     */
+    void (*set_receiving)(NicBackend *b, bool on, bool at_once);
 };
 
 /* The backend @id, not yet in use, becomes @opaque's; or NULL, @errp. */
@@ -149,6 +153,7 @@ struct NicPort {
     bool told_up;               /* in SUNDER_NIC_PORT_CHANGED */
     bool told_active;
     NicStage *stage;            /* the burst that is being received */
+    NicSpill *spill;            /* packets that the wire did not take */
     QEMUBH *resume_bh;          /* the netdev has sent something */
     unsigned in_flight;         /* with the netdev, not yet on the wire */
     bool full;                  /* transmit refused or had no space */
@@ -386,6 +391,9 @@ void nic_port_flush(NicPort *port);
 
 /* Looks again at who has room, and pauses or resumes the backend. */
 void nic_port_update_pause(NicPort *port);
+
+/* The same, as a driver has just given buffers: what waits arrives now. */
+void nic_port_refilled(NicPort *port);
 
 /* --- nic-aggregation.c ------------------------------------------------- */
 
