@@ -4,7 +4,8 @@
 # emulator_programs VARIANT: what ninja is to make.  The variants only serve
 # our own tests.
 emulator_programs() {
-    printf '%s\n' qemu-system-x86_64 qemu-img sunder-qtests
+    printf '%s\n' qemu-system-x86_64 qemu-img sunder-qtests \
+        sunder/tools/store/sunder-store
     case $1 in
     plain)
         printf '%s\n' qemu-io qemu-nbd tests/qtest/qos-test \

@@ -41,7 +41,8 @@ Test(store_layout, paths_are_as_documented)
 
 Test(store_layout, tags_are_file_names_that_a_terminal_can_show)
 {
-    static const char *const good[] = { "src", "my files", "..x", "gr\u00fc\u00df" };
+    static const char *const good[] = { "src", "my files", "..x",
+                                        "gr\u00fc\u00df" };
     static const char *const bad[] = {
         "", ".", "..", "a/b", "a\nb", "a\033[2J", "\377", "a\u202eb", "\177",
     };

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sunder-store: the store of shares, one for each user
+ *
+ * `sunder share` starts it when it is needed. Exit status: 0; 2 for a wrong
+ * command line; 3 if another one has the state; 125 if it cannot run.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <glib.h>
+#include <glib/gstdio.h>
+
+#include "server.h"
+
+enum {
+    EXIT_USAGE = 2,
+    EXIT_IN_USE = 3,
+    EXIT_FAILED = 125,
+};
+
+typedef struct Options {
+    char *state;
+    char *sockets;
+    gboolean detach;
+} Options;
+
+static bool options_parse(Options *options, int *argc, char ***argv)
+{
+    const GOptionEntry entries[] = {
+        { "state", 0, 0, G_OPTION_ARG_FILENAME, &options->state,
+          "folder for the store's file", "FOLDER" },
+        { "sockets", 0, 0, G_OPTION_ARG_FILENAME, &options->sockets,
+          "folder for its sockets", "FOLDER" },
+        { "detach", 0, 0, G_OPTION_ARG_NONE, &options->detach,
+          "return once it listens", NULL },
+        { NULL },
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, argc, argv, &error)) {
+        fprintf(stderr, "sunder-store: %s\n", error->message);
+        return false;
+    }
+    if (*argc > 1 || !options->state || !options->sockets) {
+        fprintf(stderr, "sunder-store: --state and --sockets expected, and "
+                "nothing else\n");
+        return false;
+    }
+    return true;
+}
+
+static int fail(const char *what)
+{
+    fprintf(stderr, "sunder-store: %s\n", what);
+    return EXIT_FAILED;
+}
+
+/* Leave the caller's terminal: nothing to read, and a log to write to. */
+static bool leave_terminal(const char *folder)
+{
+    g_autofree char *path = g_build_filename(folder, "log", NULL);
+    int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
+                   O_NOFOLLOW, 0600);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    bool left = log >= 0 && null >= 0 && setsid() >= 0 && chdir("/") == 0 &&
+                dup2(null, STDIN_FILENO) >= 0 &&
+                dup2(log, STDOUT_FILENO) >= 0 && dup2(log, STDERR_FILENO) >= 0;
+
+    if (log >= 0) {
+        close(log);
+    }
+    if (null >= 0) {
+        close(null);
+    }
+    return left;
+}
+
+static int serve(const Options *options, StoreFile *file)
+{
+    g_autoptr(GError) error = NULL;
+    Server *server = server_new(options->sockets, file, &error);
+
+    if (!server) {
+        return fail(error->message);
+    }
+    if (options->detach) {
+        pid_t child = fork();
+
+        if (child < 0) {
+            return fail(g_strerror(errno));
+        }
+        if (child > 0) {
+            _exit(0);           /* the child has the sockets and the lock */
+        }
+        if (!leave_terminal(options->state)) {
+            return fail(g_strerror(errno));
+        }
+    }
+    server_run(server);
+    server_free(server);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    Options options = { 0 };
+    g_autoptr(GError) error = NULL;
+    StoreFile *file;
+    bool in_use;
+    int status;
+
+    if (!options_parse(&options, &argc, &argv)) {
+        return EXIT_USAGE;
+    }
+    if (g_mkdir_with_parents(options.sockets, 0700) < 0) {
+        return fail(g_strerror(errno));
+    }
+    file = file_open(options.state, &in_use, &error);
+    if (!file) {
+        fail(error->message);
+        return in_use ? EXIT_IN_USE : EXIT_FAILED;
+    }
+    status = serve(&options, file);
+    file_close(file);
+    g_free(options.state);
+    g_free(options.sockets);
+    return status;
+}
