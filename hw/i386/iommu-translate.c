@@ -213,13 +213,24 @@ static bool held_differs(IommuClient *client, hwaddr address,
                     (now->address | (address & now->mask)));
 }
 
+/* For held mappings nobody has looked for a hit yet. */
+static PagingStatus ask_table(IommuClient *client, hwaddr address,
+                              unsigned access, uint64_t now_ns,
+                              PagingResult *result)
+{
+    return iommu_held ?
+           paging_translate(client->paging, address, access, now_ns,
+                            thread_shard(), result) :
+           paging_translate_missed(client->paging, address, access, now_ns,
+                                   thread_shard(), result);
+}
+
 static void translate_afresh(IommuClient *client, hwaddr address,
                              unsigned access, IOMMUTLBEntry *entry)
 {
     uint64_t now_ns = iommu_clock_coarse(client->iommu);
     PagingResult result;
-    PagingStatus status = paging_translate(client->paging, address, access,
-                                           now_ns, thread_shard(), &result);
+    PagingStatus status = ask_table(client, address, access, now_ns, &result);
 
     if (held_differs(client, address, status, &result)) {
         use_held(client, address, access, status, &result, entry);

@@ -309,6 +309,16 @@ bool paging_hit(PagingDevice *device, uint64_t iova, unsigned access,
                 uint64_t now_ns, unsigned shard, PagingResult *result);
 
 /*
+ * paging_translate_missed:
+ *
+ * The rest of paging_translate(), for a caller to whom paging_hit() has just
+ * said false.  With the lock.
+ */
+PagingStatus paging_translate_missed(PagingDevice *device, uint64_t iova,
+                                     unsigned access, uint64_t now_ns,
+                                     unsigned shard, PagingResult *result);
+
+/*
  * paging_walk:
  *
  * Reads the page tables of @context afresh and leaves everything as it is.

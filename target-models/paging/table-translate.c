@@ -404,9 +404,9 @@ static PagingStatus translate(Query *q, PagingResult *result)
     return q->slot ? use_cached(q, result) : make_again(q, result);
 }
 
-PagingStatus paging_translate(PagingDevice *device, uint64_t iova,
-                              unsigned access, uint64_t now_ns,
-                              unsigned shard, PagingResult *result)
+PagingStatus paging_translate_missed(PagingDevice *device, uint64_t iova,
+                                     unsigned access, uint64_t now_ns,
+                                     unsigned shard, PagingResult *result)
 {
     PagingTable *table = device->table;
     PagingStatus status = PAGING_NO_CONTEXT;
@@ -417,9 +417,6 @@ PagingStatus paging_translate(PagingDevice *device, uint64_t iova,
         .now_ns = now_ns,
     };
 
-    if (paging_hit(device, iova, access, now_ns, shard, result)) {
-        return PAGING_OK;
-    }
     *result = (PagingResult) { 0 };
     count(device, iova, now_ns, shard);
     g_mutex_lock(&table->lock);
@@ -428,4 +425,13 @@ PagingStatus paging_translate(PagingDevice *device, uint64_t iova,
     }
     g_mutex_unlock(&table->lock);
     return status;
+}
+
+PagingStatus paging_translate(PagingDevice *device, uint64_t iova,
+                              unsigned access, uint64_t now_ns,
+                              unsigned shard, PagingResult *result)
+{
+    return paging_hit(device, iova, access, now_ns, shard, result) ?
+           PAGING_OK : paging_translate_missed(device, iova, access, now_ns,
+                                               shard, result);
 }
