@@ -84,10 +84,9 @@ typedef struct ShareCaller {
 #define SHARE_OPEN_READ     (1u << 0)
 #define SHARE_OPEN_WRITE    (1u << 1)
 #define SHARE_OPEN_TRUNCATE (1u << 2)
-#define SHARE_OPEN_APPEND   (1u << 3)   /* writes go to the end */
-#define SHARE_OPEN_SYNC     (1u << 4)
-#define SHARE_OPEN_DSYNC    (1u << 5)
-#define SHARE_OPEN_EXCLUSIVE (1u << 6)  /* create() only: must not exist */
+#define SHARE_OPEN_SYNC     (1u << 3)
+#define SHARE_OPEN_DSYNC    (1u << 4)
+#define SHARE_OPEN_APPEND   (1u << 5)   /* the engine's: see write() */
 
 /* A new object that is not opened. */
 typedef struct ShareMake {
@@ -169,7 +168,7 @@ typedef struct ShareFileOps {
     /* Anything that is no regular file, and regular files not opened. */
     int (*make)(void *volume, ShareFile *dir, const char *name,
                 const ShareMake *what, ShareFile **file, ShareAttr *attr);
-    /* A regular file, new or, without SHARE_OPEN_EXCLUSIVE, found. */
+    /* A regular file: a new one, or -EEXIST. */
     int (*create)(void *volume, ShareFile *dir, const char *name,
                   unsigned flags, uint32_t mode, const ShareCaller *caller,
                   ShareFile **file, ShareAttr *attr, ShareOpen **open);
@@ -198,9 +197,9 @@ typedef struct ShareFileOps {
     /* Return: bytes, fewer at the end of the file. */
     int64_t (*read)(void *volume, ShareOpen *open, const ShareSpan *to,
                     unsigned n, uint64_t offset);
-    /* Clears what setattr() clears. */
+    /* Clears what setattr() clears.  @append: at the end, wherever it is */
     int64_t (*write)(void *volume, ShareOpen *open, const ShareSpan *from,
-                     unsigned n, uint64_t offset);
+                     unsigned n, uint64_t offset, bool append);
     /* Of a file or a directory.  NULL: there is nothing to do. */
     int (*fsync)(void *volume, ShareOpen *open, bool data_only);
     /* An application closed it.  NULL: there is nothing to do. */

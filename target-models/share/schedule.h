@@ -25,7 +25,7 @@ typedef struct ShareSchedule ShareSchedule;
  * @per_node: requests at work for one node at most, at least 1
  */
 ShareSchedule *share_schedule_new(unsigned per_node);
-/* Requests that wait are dropped: share_schedule_next() gives them back. */
+/* Requests that wait are dropped; the caller takes them out first. */
 void share_schedule_free(ShareSchedule *schedule);
 
 /* @request: not NULL */
