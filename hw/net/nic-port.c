@@ -25,10 +25,19 @@ static void netdev_sent(NetClientState *nc, ssize_t size)
     qemu_bh_schedule(port->resume_bh);
 }
 
+static unsigned send_or_fail(NicPort *port, NicPacket *packets, unsigned n)
+{
+    return unlikely(nic_fault_is_active(port))
+           ? nic_fault_transmit(port, packets, n)
+           : nic_port_send(port, packets, n);
+}
+
 static void resume_port(NicPort *port)
 {
+    bool is_empty = nic_spill_send(port, send_or_fail);
+
     mac_port_completed(port->mac);
-    if (port->full) {
+    if (port->full && is_empty) {
         port->full = false;
         mac_port_resume(port->mac);
     }
@@ -57,7 +66,8 @@ static void netdev_send(NicPort *port, const NicPacket *packet)
         iov = pieces;
         n++;
     }
-    if (qemu_sendv_packet_async(nic_port_netdev(port), iov, n, netdev_sent) == 0) {
+    if (qemu_sendv_packet_async(nic_port_netdev(port), iov, n,
+                                netdev_sent) == 0) {
         port->in_flight++;
     }
 }
@@ -91,10 +101,10 @@ static unsigned port_transmit(void *opaque, NicPacket *packets, unsigned n,
                               uint64_t now_ns)
 {
     NicPort *port = opaque;
-    unsigned taken = unlikely(nic_fault_is_active(port))
-                     ? nic_fault_transmit(port, packets, n)
-                     : nic_port_send(port, packets, n);
+    unsigned taken = nic_spill_send(port, send_or_fail)
+                     ? send_or_fail(port, packets, n) : 0;
 
+    taken += nic_spill_take(port, packets + taken, n - taken);
     port->full = taken < n;
     return taken;
 }
@@ -102,7 +112,7 @@ static unsigned port_transmit(void *opaque, NicPacket *packets, unsigned n,
 static unsigned port_space(void *opaque)
 {
     NicPort *port = opaque;
-    unsigned space = port->backend ? 1 : NIC_PORT_QUEUE - port->in_flight;
+    unsigned space = nic_spill_promise(port);
 
     if (space == 0) {
         port->full = true;
@@ -112,7 +122,9 @@ static unsigned port_space(void *opaque)
 
 static uint64_t port_in_flight(void *opaque)
 {
-    return ((NicPort *)opaque)->in_flight;
+    NicPort *port = opaque;
+
+    return port->in_flight + nic_spill_count(port);
 }
 
 static const MacProviderOps port_ops = {
@@ -126,7 +138,7 @@ static const MacProviderOps port_ops = {
 static void apply_link(NicPort *port)
 {
     MacLink link = {
-        .up = !port->set_down && !port->fault_down,
+        .up = !nic_port_is_down(port),
         .full_duplex = port->card->full_duplex,
         .speed_mbps = port->card->speed_mbps,
     };
@@ -135,6 +147,7 @@ static void apply_link(NicPort *port)
     if (!link.up) {
         qemu_purge_queued_packets(nic_port_netdev(port));
         nic_fault_link_down(port);
+        nic_spill_clear(port);
     }
     mac_port_set_link(port->mac, &link, nic_now());
     nic_port_tell(port);
@@ -284,6 +297,7 @@ bool nic_port_realize(NicPort *port, Error **errp)
         return false;
     }
     nic_stage_new(port);
+    nic_spill_new(port);
     port->resume_bh = qemu_bh_new_guarded(port_resume, port,
         &DEVICE(port->card)->mem_reentrancy_guard);
     port->nic = qemu_new_nic(&port_info, &port->conf, "sunder-nic",
@@ -320,6 +334,7 @@ void nic_port_unrealize(NicPort *port)
     port->wire = NULL;
     port->backend = NULL;
     nic_stage_free(port);
+    nic_spill_free(port);
     g_clear_pointer(&port->resume_bh, qemu_bh_delete);
     g_clear_pointer(&port->mac, mac_port_withdraw);
 }

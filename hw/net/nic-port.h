@@ -13,6 +13,11 @@ static inline NetClientState *nic_port_netdev(const NicPort *port)
     return qemu_get_queue(port->nic);
 }
 
+static inline bool nic_port_is_down(const NicPort *port)
+{
+    return port->set_down || port->fault_down;
+}
+
 /* --- nic-stage.c ------------------------------------------------------- */
 
 void nic_stage_new(NicPort *port);
@@ -25,5 +30,23 @@ ssize_t nic_stage_receive(NetClientState *nc, const struct iovec *iov,
 /* Of NicBackendOps. */
 void nic_stage_backend_receive(void *opaque, NicPacket *packets, unsigned n);
 unsigned nic_stage_backend_room(void *opaque);
+
+/* --- nic-spill.c ------------------------------------------------------- */
+
+/* Sends packets, from the front; returns how many it took. */
+typedef unsigned NicSpillSend(NicPort *port, NicPacket *packets, unsigned n);
+
+void nic_spill_new(NicPort *port);
+void nic_spill_free(NicPort *port);
+/* What waits is lost. */
+void nic_spill_clear(NicPort *port);
+unsigned nic_spill_count(const NicPort *port);
+
+/* Packets that may be sent now, whatever the wire says; 0 while some wait. */
+unsigned nic_spill_promise(NicPort *port);
+/* Keeps copies of packets that were promised.  Returns: how many. */
+unsigned nic_spill_take(NicPort *port, const NicPacket *packets, unsigned n);
+/* Sends what waits.  Returns: whether nothing does any more. */
+bool nic_spill_send(NicPort *port, NicSpillSend *send);
 
 #endif
