@@ -55,7 +55,7 @@ overlay_install() {
 overlay_link() {
     local tree=$1 folder
     mkdir -p "$tree/sunder"
-    for folder in hw target-models tests tools; do
+    for folder in block hw target-models tests tools; do
         ln -sfn "$REPO/$folder" "$tree/sunder/$folder"
     done
     ln -sfn "$REPO/qapi/sunder.json" "$tree/qapi/sunder.json"
