@@ -192,6 +192,7 @@ void iommu_report_stale(IommuClient *client, uint64_t iova, unsigned access,
 void iommu_report_reset(SunderIommu *s);
 /* Its id or QOM path; big lock; valid until the device goes. */
 const char *iommu_client_name(IommuClient *client);
+void iommu_client_name_after(IommuClient *client, PCIDevice *device);
 
 /* iommu-point.c: fault points of devices. */
 void iommu_point_init(SunderIommu *s);

@@ -211,10 +211,7 @@ static void add_device(SunderIommu *s, PCIDevice *device)
     }
     client = device_client(s, device);
     if (client && !client->point) {
-        g_free(client->name);
-        client->name = DEVICE(device)->id ?
-                       g_strdup(DEVICE(device)->id) :
-                       object_get_canonical_path(OBJECT(device));
+        iommu_client_name_after(client, device);
         add_point(s, client, device);
     }
     iommu_hold_add_device(s, device);

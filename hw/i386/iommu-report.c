@@ -83,24 +83,23 @@ static uint64_t count_page(SunderIommu *s, const IommuReport *r)
     return ++told->count;
 }
 
-static const char *qom_path(IommuClient *client)
+void iommu_client_name_after(IommuClient *client, PCIDevice *device)
+{
+    g_free(client->name);
+    client->name = DEVICE(device)->id ?
+                   g_strdup(DEVICE(device)->id) :
+                   object_get_canonical_path(OBJECT(device));
+}
+
+const char *iommu_client_name(IommuClient *client)
 {
     const VTDAddressSpace *as = client->as;
     PCIDevice *device = as->bus->devices[as->devfn];
 
     if (!client->name && device) {
-        client->name = DEVICE(device)->id ?
-                       g_strdup(DEVICE(device)->id) :
-                       object_get_canonical_path(OBJECT(device));
+        iommu_client_name_after(client, device);
     }
-    return client->name;
-}
-
-const char *iommu_client_name(IommuClient *client)
-{
-    const char *name = client->name ? client->name : qom_path(client);
-
-    return name ? name : "unknown";
+    return client->name ? client->name : "unknown";
 }
 
 static void send_report(SunderIommu *s, const IommuReport *r)
