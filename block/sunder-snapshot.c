@@ -5,6 +5,8 @@
 #include "qemu/cutils.h"
 
 #define DEFAULT_BLOCK   (4 * KiB)
+/* A store kept for reading; the child is not known yet when its role is. */
+#define KEPT_ROLE       (BDRV_CHILD_DATA | BDRV_CHILD_METADATA)
 /* The map may take this much before blocks become larger. */
 #define MAX_MAP_BYTES   (32 * MiB)
 
@@ -117,7 +119,7 @@ static int keep_store(SnapNode *node, Error **errp)
     bdrv_drain_all_begin();
     bdrv_graph_wrlock();
     node->kept = bdrv_attach_child(bottom, store, "kept-store",
-                                   &child_of_bds, BDRV_CHILD_DATA, errp);
+                                   &child_of_bds, KEPT_ROLE, errp);
     bdrv_graph_wrunlock();
     bdrv_drain_all_end();
     return node->kept ? 0 : -EPERM;
@@ -261,6 +263,7 @@ static int snapshot_open(BlockDriverState *bs, QDict *options, int flags,
     if (!prepare(node, options, &start, errp)) {
         leave_disk(node);
         snap_node_free(node);
+        holder->node = NULL;
         return -EINVAL;
     }
     snap_background_init(node);
@@ -369,7 +372,7 @@ snapshot_child_perm(BlockDriverState *bs, BdrvChild *c, BdrvChildRole role,
         if (node->alone || !QLIST_EMPTY(&bs->parents)) {
             *nshared &= ~(BLK_PERM_WRITE | BLK_PERM_RESIZE);
         }
-    } else if (!strcmp(c->name, "kept-store")) {
+    } else if ((role & KEPT_ROLE) == KEPT_ROLE) {
         *nperm = BLK_PERM_CONSISTENT_READ;
         *nshared = BLK_PERM_ALL;
     } else {
@@ -385,9 +388,14 @@ static void GRAPH_RDLOCK snapshot_refresh_filename(BlockDriverState *bs)
             bs->file->bs->filename);
 }
 
+/* Comes while the node is being opened, too. */
 static void snapshot_drain_end(BlockDriverState *bs)
 {
-    snap_background_kick(snap_node_of(bs));
+    SnapNode *node = snap_node_of(bs);
+
+    if (node && node->disk) {
+        snap_background_kick(node);
+    }
 }
 
 static BlockDriver bdrv_sunder_snapshot = {
