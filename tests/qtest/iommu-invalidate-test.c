@@ -186,6 +186,80 @@ static void test_queue_in_bulk(gconstpointer variant)
     iommu_quit(m);
 }
 
+static void expect_queue_error(IommuMachine *m)
+{
+    g_assert_cmphex(unit_readl(m, REG_FSTS) & FSTS_IQE, ==, FSTS_IQE);
+    unit_writel(m, REG_FSTS, FSTS_IQE);
+    g_assert_cmphex(unit_readl(m, REG_FSTS) & FSTS_IQE, ==, 0);
+}
+
+/* A tail behind the end: an error, and the queue goes on after it. */
+static void test_queue_tail(gconstpointer variant)
+{
+    const Variant *v = variant;
+    IommuMachine *m = start_remapped(v);
+
+    if (v->queued) {
+        unit_writel(m, REG_IQT, QUEUE_BYTES);
+        expect_queue_error(m);
+        unit_writel(m, REG_IQT, UINT32_MAX);
+        expect_queue_error(m);
+        expect_fresh(m, 0);
+        invalidate_pages(m, DOMAIN, IOVA, 4);
+        expect_fresh(m, 0xffff);
+    }
+    iommu_quit(m);
+}
+
+/* @size: log2 of its pages */
+static void queue_move(IommuMachine *m, uint64_t base, unsigned size)
+{
+    invalidate_domain(m, DOMAIN + 1);
+    unit_writel(m, REG_GCMD, GCMD_TE);
+    g_assert_false(unit_readl(m, REG_GSTS) & GCMD_QIE);
+    unit_writeq(m, REG_IQT, 0);
+    unit_writeq(m, REG_IQA, base | size);
+    unit_writel(m, REG_GCMD, GCMD_TE | GCMD_QIE);
+}
+
+/* Descriptors in the last page of memory, for the page at IOVA and behind */
+static void queue_fill(IommuMachine *m)
+{
+    for (unsigned i = 0; i < PAGE_4K / 16; i++) {
+        uint64_t at = RAM_END - PAGE_4K + i * 16;
+
+        qtest_writeq(m->qts, at, 0x32 | DOMAIN << 16);
+        qtest_writeq(m->qts, at + 8, IOVA + (i ? N_PAGES + i : 0) * PAGE_4K);
+    }
+}
+
+/* Of registers; of nothing; and one that says it is larger than memory */
+static void test_queue_nowhere(gconstpointer variant)
+{
+    static const struct {
+        uint64_t base;
+        unsigned size;
+        uint32_t tail;
+        unsigned fresh;
+    } queues[] = {
+        { UNIT, 0, 16, 0 },
+        { RAM_END, 0, 16, 0 },
+        { RAM_END - PAGE_4K, 7, PAGE_4K + 16, 1 },
+    };
+    const Variant *v = variant;
+
+    for (unsigned i = 0; v->queued && i < G_N_ELEMENTS(queues); i++) {
+        IommuMachine *m = start_remapped(v);
+
+        queue_move(m, queues[i].base, queues[i].size);
+        queue_fill(m);
+        unit_writel(m, REG_IQT, queues[i].tail);
+        expect_queue_error(m);
+        expect_fresh(m, queues[i].fresh);
+        iommu_quit(m);
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(gconstpointer variant);
@@ -200,6 +274,8 @@ static const struct {
     { "large-page", test_large_page },
     { "queue-wraps", test_queue_wraps },
     { "queue-in-bulk", test_queue_in_bulk },
+    { "queue-tail", test_queue_tail },
+    { "queue-nowhere", test_queue_nowhere },
 };
 
 int main(int argc, char **argv)

@@ -260,6 +260,26 @@ static void test_tables_nowhere(gconstpointer iommu)
 }
 
 /* A page that leads out of memory: a translation, but nobody there */
+/* Registers are no tables, of any level, not even the unit's own. */
+static void test_tables_are_registers(gconstpointer iommu)
+{
+    IommuMachine *m = iommu_start_mapped(iommu, " ");
+    uint64_t at = entry_address(m, m->tables, 4, IOVA, 3);
+
+    qtest_writeq(m->qts, at, UNIT | ENTRY_RW);
+    g_assert_cmpuint(dma_read(m, IOVA, NULL), ==, SDT_RESULT_REFUSED);
+    g_assert_cmphex(unit_take_fault(m).reason, !=, 0);
+    context_set(m, TESTER, UNIT, 4, DOMAIN, TYPE_MULTI_LEVEL);
+    invalidate_contexts(m);
+    g_assert_cmpuint(dma_write(m, IOVA, VALUE), ==, SDT_RESULT_REFUSED);
+    g_assert_cmphex(unit_take_fault(m).reason, !=, 0);
+    qtest_writeq(m->qts, ROOT_TABLE, UNIT | 1);
+    invalidate_contexts(m);
+    g_assert_cmpuint(dma_read(m, IOVA, NULL), ==, SDT_RESULT_REFUSED);
+    g_assert_cmphex(unit_take_fault(m).reason, !=, 0);
+    iommu_quit(m);
+}
+
 static void test_page_nowhere(gconstpointer iommu)
 {
     IommuMachine *m = iommu_start_mapped(iommu, " ");
@@ -324,6 +344,7 @@ static const struct {
     { "faults-disabled", test_faults_disabled },
     { "output-in-interrupt-range", test_output_in_interrupt_range },
     { "tables-nowhere", test_tables_nowhere },
+    { "tables-are-registers", test_tables_are_registers },
     { "page-nowhere", test_page_nowhere },
     { "table-of-itself", test_table_of_itself },
     { "interrupt-is-translated", test_interrupt_is_translated },
