@@ -38,7 +38,7 @@
 
 #define SNAP_MAP_SECTOR     512
 #define SNAP_MAP_VERSION    1
-#define SNAP_MAP_PRINTS     58
+#define SNAP_MAP_PRINTS     56
 #define SNAP_MAP_REASON     160         /* bytes of a reason with its NUL */
 #define SNAP_MAP_UUID       16
 #define SNAP_MAP_BOOT       16
@@ -110,6 +110,10 @@ void snap_map_put_state(const SnapMapHead *head, const SnapMapState *state,
 void snap_map_put_bits(const SnapMapHead *head, const CopyMap *map,
                        uint64_t n, uint8_t sector[SNAP_MAP_SECTOR]);
 
+/* Sector @n of the journal, both halves counted, as it is at first. */
+void snap_map_put_blank(const SnapMapHead *head, uint64_t n,
+                        uint8_t sector[SNAP_MAP_SECTOR]);
+
 /*
  * snap_map_get_head:
  * @bytes: the first SNAP_MAP_HEAD bytes of the file
@@ -126,8 +130,6 @@ bool snap_map_get_head(const uint8_t *bytes, uint64_t file_size,
 /*
  * snap_map_check_use:
  * @boot: of this host now
- * @length: bytes of the disk now; it may have grown, and shrunk if what
- *     went has been copied
  * @block: bytes wanted, or 0
  *
  * Returns: whether the snapshot can be resumed here, or false with @error.
@@ -153,8 +155,7 @@ typedef struct SnapMapRecord {
  * @n: of the sector, from the start of the journal, both halves counted
  *
  * Appends the records of sector @n to @records (of SnapMapRecord) if it
- * belongs to @state->epoch or the one after; what is older, or was never
- * written, has none.
+ * belongs to @state->epoch or the one after; what is older has none.
  */
 bool snap_map_get_records(const SnapMapHead *head, const SnapMapState *state,
                           uint64_t n, const uint8_t sector[SNAP_MAP_SECTOR],
