@@ -64,34 +64,44 @@ ONE=$(card 1000 "$(aggregation nic0.a0)")
 the_card_is_shown() {
     machine "$ONE"
     status 0 "$SUNDER" net lab
-    matches '^nic0: 2 wires, 1 functions, 1 aggregations$' "$said"
-    matches '^  nic0.p0  *up  *10000  *1000  *77  *-  *-  *11 .*wire0$' \
+    matches '^nic0: 2 wires, 1 function, 1 aggregation$' "$said"
+    matches '^  nic0.p0  *up  *10000  *1000  *-  *77  *-  wire0$' "$said"
+    matches '^  nic0.p1 .* 77  *-  -$' "$said"
+    matches '^  nic0.p1  *11  *12  *13  *14  *15$' "$said"
+    matches '^  nic0.f0  *nic0.a0  *52:54:00:5d:0a:00 running  *2  direct$' \
         "$said"
-    matches '^  nic0.p1 .* 12  *13  *14  *15  -$' "$said"
-    matches '^  nic0.f0  *nic0.a0  *52:54:00:5d:0a:00 running ' "$said"
-    matches ' 1000  0.016  *21  *22  *500  0.010  *23  *24  direct$' "$said"
+    matches '^  nic0.f0  *1000  0.016  *21  *22  *500  0.010  *23  *24$' \
+        "$said"
 }
 
 the_aggregation_and_its_lacp_are_shown() {
     machine "$ONE"
     status 0 "$SUNDER" net lab
-    matches 'nic0.a0: policy l3l4, changed by itself above a spread of 1.25' \
+    matches '^nic0.a0: policy l3l4, another one above a spread of 1.25; LACP ' \
         "$said"
-    matches 'LACP active$' "$said"
-    matches '^    spread 1.06 (every 0.5 s), 2 changes, 7 moving$' "$said"
-    matches '^    nic0.p1  *yes  *300  *18000  current  *distributing ' \
+    matches '^  spread 1.06 in the last 0.5 s; changed 2 times by itself; 7 ' \
+        "$said"
+    matches '^  nic0.p1  *yes  *600  *36000  *50%  52:54:00:5d:0b:00  *9  *2$' \
         "$said"
     # 61 and 199: IEEE 802.1AX-2014, 6.4.2.3
-    matches ' A-GYCD-- ASG---FX 52:54:00:5d:0b:00  *9  *2  *41  *42  *43$' \
+    matches '^  nic0.p1  *current  *distributing A-GYCD-- ASG---FX  *41  *42 ' \
         "$said"
+}
+
+a_line_has_eighty_columns() {
+    machine "$ONE"
+    status 0 "$SUNDER" net lab
+    absent '^.\{81\}' "$said"
+    status 0 "$SUNDER" net lab --help
+    absent '^.\{81\}' "$said"
 }
 
 the_histogram_is_shown() {
     machine "$ONE"
     status 0 "$SUNDER" net lab
-    matches '^  nic0.p0  *chains  *10  100.0  *1  *0  *2  *0  *3  *0  *4  *0' \
+    matches '^  So far frames came in chains of$' "$said"
+    matches '^  nic0.p0  *10  *100.0  *50.0  *1  *[.]  *2  *[.]  *3  *[.]  *4 ' \
         "$said"
-    matches '^  nic0.p0  *sub-chains  *20   50.0  *20  *0 ' "$said"
 }
 
 json_is_what_the_machine_said() {
@@ -184,18 +194,21 @@ watch_tells_frames_per_second() {
     done
     answers "$(card 9000 "$(aggregation nic0.a0)")"
     for i in $(seq 600); do
-        ! grep -q '^  nic0.p0 .* 9000 .* [1-9][0-9]*  *0  *11 ' out || break
+        ! grep -q '^  nic0.p0 .* 9000  *[1-9][0-9]*  *77  *0  wire0' out || break
         sleep 0.05
     done
     kill -INT "$watcher"
     wait "$watcher"
     equal '' "$(cat err)"
-    matches '^  nic0.p0 .* 9000  *77  *[1-9][0-9]*  *0  *11 ' "$(cat out)"
+    matches '^  nic0.p0 .* 9000  *[1-9][0-9]*  *77  *0  wire0$' "$(cat out)"
+    matches '^  In the last [0-9.]* s frames came in chains of$' "$(cat out)"
+    matches '^  nic0.p0  *0  *-  *-  *[.]  *[.]' "$(cat out)"
 }
 
 check 'the card, its ports and functions are shown' the_card_is_shown
 check 'the aggregation and its LACP are shown' \
     the_aggregation_and_its_lacp_are_shown
+check 'a line has no more than 80 columns' a_line_has_eighty_columns
 check 'the histogram of chains is shown' the_histogram_is_shown
 check '--json is what the machine said' json_is_what_the_machine_said
 check 'without a card it says so' without_a_card_it_says_so

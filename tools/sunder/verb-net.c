@@ -21,11 +21,17 @@ static const char net_text[] =
     "  sunder net lab policy l3l4 --adaptive off\n"
     "  sunder net lab policy nic0.a0 --adaptive on\n"
     "\n"
-    "Columns: \"irq/fr\" interrupts per frame, \"no room\" frames that found\n"
-    "none in the driver's rings, \"merged\" frames made into bigger packets,\n"
-    "\"cut\" packets made into smaller frames, \"refused\" requests of the\n"
-    "driver.  States of LACP: A active, S short timeout, G aggregating, Y in\n"
-    "sync, C collecting, D distributing, F defaulted, X expired.\n";
+    "Ports: \"stopped\" times that sending waited for the wire, \"paused\"\n"
+    "times that the wire was told to wait; only ports that have something\n"
+    "of this are listed.  Functions: \"irq/fr\" interrupts per frame,\n"
+    "\"no room\" frames that found none in the driver's rings, \"merged\"\n"
+    "frames made into bigger packets, \"cut\" packets made into smaller\n"
+    "frames, \"denied\" requests of the driver.  Aggregations: frames and\n"
+    "bytes of the last interval.  LACP: A active, S short timeout,\n"
+    "G aggregating, Y in sync, C collecting, D distributing, F defaulted,\n"
+    "X expired.  Chains: \"mean\" frames of one, \"sub\" frames of a\n"
+    "sub-chain, and how many chains had so many frames;\n"
+    "with --watch, those that came since the last look.\n";
 
 static const char *const net_policies[] = {
     "l2", "l3", "l4", "l2l3", "l2l4", "l3l4", "l2l3l4", "round-robin",
