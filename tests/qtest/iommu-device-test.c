@@ -76,7 +76,8 @@ static void test_all_are_there(void)
     static const char *const points[] = {
         "iommu0/dma0/dma", "iommu0/blk0/dma", "iommu0/net0/dma",
         "iommu0/nvme0/dma", "iommu0/e0/dma", "iommu0/igb0/dma",
-        "iommu0/usb0/dma", "iommu0/edu0/dma", "iommu0/pcie.0:1f.2/dma",
+        "iommu0/nic0/dma", "iommu0/usb0/dma", "iommu0/edu0/dma",
+        "iommu0/pcie.0:1f.2/dma",
     };
     IommuMachine *m = iommu_start_mapped(
         IOMMU, "-drive if=none,id=a,driver=null-co,size=1M "
@@ -87,6 +88,9 @@ static void test_all_are_there(void)
         "disable-legacy=on,romfile= "
         "-device nvme,id=nvme0,drive=b,serial=1 "
         "-device e1000e,id=e0,romfile= -device igb,id=igb0,romfile= "
+        "-netdev hubport,id=wire0,hubid=0 "
+        "-device sunder-nic,id=nic0,ports=wire0,iommu_platform=on,"
+        "disable-legacy=on "
         "-device qemu-xhci,id=usb0 -device edu,id=edu0");
 
     for (unsigned i = 0; i < G_N_ELEMENTS(points); i++) {
