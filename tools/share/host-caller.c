@@ -18,7 +18,7 @@ typedef struct Capabilities {
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 } Capabilities;
 
-static _Thread_local bool dropped_setid;
+static _Thread_local bool dropped_setid, acts;
 
 static bool caps_get(Capabilities *caps)
 {
@@ -75,11 +75,15 @@ int host_act_for(const ShareCaller *caller)
 {
     gid_t group = caller->group;
 
-    if (!may_act()) {
+    host_keep_setid(false);
+    if ((caller->uid == geteuid() && caller->gid == getegid() &&
+         !caller->has_group) || !may_act()) {
         return 0;
     }
+    acts = true;
     if (syscall(SYS_setgroups, caller->has_group ? 1 : 0, &group) < 0) {
-        return -errno;
+        host_act_for_none();
+        return -EPERM;
     }
     setfsgid(caller->gid);
     setfsuid(caller->uid);
@@ -97,9 +101,10 @@ int host_act_for(const ShareCaller *caller)
 
 void host_act_for_none(void)
 {
-    if (!may_act()) {
+    if (!acts) {
         return;
     }
+    acts = false;
     setfsuid(geteuid());
     setfsgid(getegid());
     syscall(SYS_setgroups, 0, NULL);

@@ -35,8 +35,8 @@ typedef struct HostVolume HostVolume;
  * host_files_begin:
  *
  * Once in a process, before anything else: opens /proc/self/fd, looks for
- * openat2() (Linux 5.6), clears the umask and raises the limit of open
- * files to the most allowed.
+ * openat2() (Linux 5.6), clears the umask, leaves all supplementary groups
+ * and raises the limit of open files to the most allowed.
  */
 bool host_files_begin(GError **error);
 

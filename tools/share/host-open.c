@@ -2,6 +2,7 @@
 /* Files of this host: objects, and how they are opened. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,6 +64,12 @@ bool host_files_begin(GError **error)
     }
     close(fd);
     umask(0);
+    /* none of its own; where that is forbidden they are the user's anyway */
+    if (setgroups(0, NULL) < 0 && errno != EPERM) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+                    "setgroups: %s", g_strerror(errno));
+        return false;
+    }
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
