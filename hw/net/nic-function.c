@@ -322,7 +322,13 @@ unsigned nic_function_room(NicFunction *f)
 
         room = f->rx[i].size ? MIN(room, n) : room;
     }
-    return room;
+    f->deaf &= room == 0;
+    return f->deaf ? UINT_MAX : room;
+}
+
+void nic_function_give_up(NicFunction *f)
+{
+    f->deaf |= nic_function_room(f) == 0;
 }
 
 void nic_function_ask(NicFunction *f, bool soon)

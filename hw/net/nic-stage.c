@@ -21,6 +21,8 @@
 #define HEADER      NIC_PORT_HEADER
 /* How long half a ring of buffers is waited for; then less will do. */
 #define PATIENCE        (4 * SCALE_MS)
+/* A wire does not wait longer for a driver that gives nothing. */
+#define PAUSE_MOST      (2 * NANOSECONDS_PER_SECOND)
 /* The smallest buffer that a driver of merged buffers gives. */
 #define BUFFER      1526
 
@@ -182,6 +184,7 @@ static void pause_port(NicPort *port)
     if (!port->paused) {
         port->paused = true;
         port->pauses++;
+        port->paused_ns = nic_now();
     }
 }
 
@@ -308,6 +311,8 @@ static void update_backend(NicPort *port, bool at_once)
 
     if (wait != port->waiting) {
         set_waiting(port, wait, at_once);
+    } else if (wait && runstate_is_running()) {
+        pause_port(port);       /* it waited before the machine ran */
     }
 }
 
@@ -353,12 +358,37 @@ void nic_port_refilled(NicPort *port)
     update_pause(port, true);
 }
 
+/*
+ * A driver whose interface is not up gives no buffers at all: others on this
+ * wire, and who is at its other end, are not to wait for that.
+ */
+static void give_up_or_wait(NicPort *port)
+{
+    NicCard *card = port->card;
+
+    if (!port->paused || port_room(port) > 0) {
+        return;
+    }
+    if (nic_now() - port->paused_ns < PAUSE_MOST) {
+        timer_mod(port->patience, port->paused_ns + PAUSE_MOST);
+        return;
+    }
+    for (unsigned i = 0; i < card->n_functions; i++) {
+        NicFunction *f = card->functions[i];
+
+        if (f && f->group == port->group) {
+            nic_function_give_up(f);
+        }
+    }
+}
+
 /* What there is will do. */
 static void patience_ended(void *opaque)
 {
     NicPort *port = opaque;
 
     ask_drivers(port, true);
+    give_up_or_wait(port);
     if (!port->backend) {
         resume_netdev(port);
     } else if (port->waiting && runstate_is_running() &&

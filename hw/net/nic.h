@@ -159,6 +159,7 @@ struct NicPort {
     bool full;                  /* transmit refused or had no space */
     bool paused;                /* the wire was told to wait */
     bool waiting;               /* a NicBackend: it does not read */
+    uint64_t paused_ns;         /* when it was paused */
     QEMUTimer *patience;        /* with a driver that gives little */
     VMChangeStateEntry *vm_state;
     uint64_t pauses;            /* times that it was */
@@ -278,6 +279,7 @@ struct NicFunction {
     NicMemory memory;
     struct NicHead *heads;      /* two, being filled by nic-receive.c */
     bool running;               /* DRIVER_OK */
+    bool deaf;                  /* nic_function_give_up() */
     VirtQueue *control_vq;
     bool announcing;            /* VIRTIO_NET_S_ANNOUNCE is set */
     uint64_t bad_requests;
@@ -423,6 +425,8 @@ extern const VMStateDescription vmstate_nic_watch;
 
 /* Packets that it would take, at the least; UINT_MAX while it drops. */
 unsigned nic_function_room(NicFunction *f);
+/* If it has no room it drops until it has: no wire waits for it. */
+void nic_function_give_up(NicFunction *f);
 
 /*
  * The driver is to tell when it has made room: soon, or once it has given

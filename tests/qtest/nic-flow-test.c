@@ -277,6 +277,39 @@ static void test_no_pause(void)
     stream_end(&s);
 }
 
+/*
+ * A driver that never gave a buffer, as Linux's while its interface is down,
+ * is waited for, but not for ever; once it gives some it takes part.
+ */
+static void test_give_up(void)
+{
+    NicMachine *m = nic_machine_start(1, ",layout=0/0", "");
+    QNic q[2];
+
+    qnic_start(&q[0], m, 0, 0);
+    qnic_find(&q[1], m, 1);
+    qnic_negotiate(&q[1], 0);
+    for (unsigned i = 0; i < q[1].n_queues; i++) {
+        qnic_set_up_queue(&q[1], i, q[1].entries);
+    }
+    qvirtio_set_driver_ok(&q[1].dev->vdev);
+    wire_send_number(m, 0, 1);
+    nic_wait_until(nic_number(m, "ports", 0, "paused") > 0);
+    for (unsigned i = 0; i < 21; i++) {
+        qtest_clock_step(m->qts, 100 * 1000000);
+    }
+    g_assert_cmpint(qnic_receive_number(&q[0], 0), ==, 1);
+    g_assert_cmpint(nic_number(m, "functions", 1, "receive-dropped"), ==, 1);
+    qnic_post_receive(&q[1], 0, q[1].entries);
+    qnic_notify(&q[1], 0);
+    wire_send_number(m, 0, 2);
+    g_assert_cmpint(qnic_receive_number(&q[0], 0), ==, 2);
+    g_assert_cmpint(qnic_receive_number(&q[1], 0), ==, 2);
+    qnic_leave(&q[0]);
+    qnic_leave(&q[1]);
+    nic_machine_end(m);
+}
+
 /* --- interrupts -------------------------------------------------------- */
 
 #define INTERRUPTS(m) nic_number(m, "functions", 0, "receive-interrupts")
@@ -384,6 +417,7 @@ int main(int argc, char **argv)
     qtest_add_func("nic/flow/link", test_link);
     qtest_add_func("nic/flow/back-pressure", test_back_pressure);
     qtest_add_func("nic/flow/pause", test_pause);
+    qtest_add_func("nic/flow/give-up", test_give_up);
     qtest_add_func("nic/flow/no-pause", test_no_pause);
     qtest_add_func("nic/flow/holdoff", test_holdoff);
     qtest_add_func("nic/flow/event-index", test_event_index);
