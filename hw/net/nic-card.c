@@ -251,6 +251,7 @@ static void unrealize_parts(NicCard *card)
     for (unsigned i = card->n_ports; i-- > 0; ) {
         nic_port_unrealize(&card->ports[i]);
     }
+    nic_turn_unrealize(card);
     nic_transmit_unrealize(card);
     g_clear_pointer(&card->service, mac_service_free);
 }
@@ -270,6 +271,7 @@ bool nic_card_realize(NicCard *card, Error **errp)
     give_addresses(card);
     card->service = mac_service_new();
     nic_transmit_realize(card);
+    nic_turn_realize(card);
     if (!realize_ports(card, errp) || !realize_groups(card, errp)) {
         unrealize_parts(card);
         clear_addresses(card);

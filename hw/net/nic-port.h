@@ -21,6 +21,8 @@ static inline bool nic_port_is_down(const NicPort *port)
 /* --- nic-stage.c ------------------------------------------------------- */
 
 void nic_stage_new(NicPort *port);
+/* No more comes for now.  Sent: something was sent before. */
+void nic_stage_end(NicPort *port, bool sent);
 void nic_stage_free(NicPort *port);
 
 /* A netdev has a frame; 0: not now, it is flushed when there is room. */

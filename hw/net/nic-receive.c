@@ -175,18 +175,6 @@ static bool put_packet(NicRing *ring, const NicPacket *packet,
     return true;
 }
 
-static void touch(NicRing *ring, unsigned n)
-{
-    NicCard *card = ring->function->card;
-
-    ring->fresh += n;
-    if (!ring->touched) {
-        ring->touched = true;
-        ring->next_touched = card->touched;
-        card->touched = ring;
-    }
-}
-
 /* Neighbours of one ring: one transfer. */
 static void fill_ring(NicRing *ring, NicPacket *packets, unsigned n,
                       struct virtio_net_hdr_v1_hash *headers)
@@ -204,7 +192,7 @@ static void fill_ring(NicRing *ring, NicPacket *packets, unsigned n,
     ring->stats.dropped += n - put;
     if (put) {
         nic_ring_publish(ring);
-        touch(ring, put);
+        nic_ring_touch(ring, put);
     }
     nic_memory_settle(&ring->function->memory);
 }

@@ -192,14 +192,15 @@ static bool walk(NicRing *ring, Table table, unsigned i, bool write,
 
 bool nic_ring_look(NicRing *ring, unsigned ahead, bool write, NicHead *head)
 {
-    Table table = {
-        ring->descriptors, ring->host_descriptors, ring->size
-    };
+    Table table;
     unsigned place;
 
     if (ring->size == 0) {
         return false;           /* the head before it broke the function */
     }
+    /* heads may be known from before the memory changed */
+    map_ring(ring);
+    table = (Table) { ring->descriptors, ring->host_descriptors, ring->size };
     place = (uint16_t)(ring->next + ahead) % ring->size;
     head->n = 0;
     head->length = 0;
@@ -238,7 +239,7 @@ void nic_ring_take(NicRing *ring, uint16_t id, uint32_t length)
 
 void nic_ring_publish(NicRing *ring)
 {
-    VirtIODevice *vdev = VIRTIO_DEVICE(ring->function);
+    VirtIODevice *vdev = &ring->function->parent_obj;
 
     if (ring->size == 0) {
         return;                 /* taking it broke the function */
@@ -292,7 +293,7 @@ static bool driver_wants(NicRing *ring)
 
 void nic_ring_interrupt(NicRing *ring)
 {
-    VirtIODevice *vdev = VIRTIO_DEVICE(ring->function);
+    VirtIODevice *vdev = &ring->function->parent_obj;
     BusState *bus = qdev_get_parent_bus(DEVICE(vdev));
 
     nic_holdoff_clear(&ring->holdoff);
@@ -308,6 +309,18 @@ void nic_ring_interrupt(NicRing *ring)
     qatomic_or(&vdev->isr, 1);
     VIRTIO_BUS_GET_CLASS(bus)->notify(bus->parent,
                                       virtio_queue_vector(vdev, ring->index));
+}
+
+void nic_ring_touch(NicRing *ring, unsigned n)
+{
+    NicCard *card = ring->function->card;
+
+    ring->fresh += n;
+    if (!ring->touched) {
+        ring->touched = true;
+        ring->next_touched = card->touched;
+        card->touched = ring;
+    }
 }
 
 static void arm_timer(NicRing *ring)
@@ -355,6 +368,8 @@ void nic_ring_set_polled(NicRing *ring, bool polled)
     }
     ring->polled = polled;
     if (!polled) {
+        /* what was not announced may be as much as the index holds */
+        ring->signalled_valid = false;
         nic_ring_interrupt(ring);
     }
 }

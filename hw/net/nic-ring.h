@@ -111,6 +111,9 @@ void nic_ring_publish(NicRing *ring);
  */
 void nic_ring_ask(NicRing *ring, unsigned n);
 
+/* @n packets were published: nic_card_announce() interrupts for them. */
+void nic_ring_touch(NicRing *ring, unsigned n);
+
 /* @n packets were published: interrupt, or hold it off. */
 void nic_ring_announce(NicRing *ring, unsigned n);
 

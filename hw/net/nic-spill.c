@@ -110,8 +110,8 @@ static NicPacket spilt_packet(Spilt *spilt)
 bool nic_spill_send(NicPort *port, NicSpillSend *send)
 {
     NicSpill *s = port->spill;
-    NicPacket packets[MOST];
-    Spilt *frames[MOST];
+    NIC_UNINITIALIZED NicPacket packets[MOST];
+    NIC_UNINITIALIZED Spilt *frames[MOST];
     unsigned n = s->n, sent;
     if (n == 0 || s->sending) {
         return !s->sending;

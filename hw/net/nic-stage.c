@@ -2,11 +2,9 @@
 /*
  * sunder-nic: what a port receives
  *
- * A netdev hands over frame by frame.  They are staged, and a timer without
- * delay hands all of them on as one burst: the main loop runs its timers
- * once all netdevs that had something are through with it, and without the
- * turn that a bottom half would take.  A wire waits while drivers have no
- * room.
+ * A netdev hands over frame by frame.  They are staged, and handed on as one
+ * burst before the main loop waits (nic-turn.c).  A wire waits while drivers
+ * have no room.
  */
 #include "qemu/osdep.h"
 #include "hw/qdev-core.h"
@@ -27,7 +25,6 @@
 #define BUFFER      1526
 
 struct NicStage {
-    QEMUTimer *end;             /* of the burst */
     NicPacket packets[NIC_BURST];
     NicCargo cargo[NIC_BURST];
     struct iovec frames[NIC_BURST];
@@ -73,43 +70,50 @@ void nic_port_flush(NicPort *port)
 }
 
 /*
- * Most netdevs have one frame ready in each turn of the main loop.  Their
- * next turns are taken here, as long as each brings something to this port,
- * so that what was sent as a burst is one.
+ * Some netdevs hand over one frame in each turn of the main loop.  Their next
+ * turns are taken here, as long as each brings something to this port, so
+ * that what was sent as a burst is one.  Where there is a network stack
+ * behind a tap it has answered by now.
  */
-static void gather(NicPort *port)
+static bool may_have_more(const NicPort *port, bool sent)
+{
+    const NetClientState *peer = nic_port_netdev(port)->peer;
+
+    if (port->backend || port->paused || !peer) {
+        return false;
+    }
+    switch (peer->info->type) {
+    case NET_CLIENT_DRIVER_DGRAM:
+    case NET_CLIENT_DRIVER_SOCKET:
+        return port->stage->n;
+    case NET_CLIENT_DRIVER_TAP:
+        return sent;
+    default:
+        return false;
+    }
+}
+
+static void gather(NicPort *port, bool sent)
 {
     static bool gathering;      /* for one port at a time */
     NicStage *s = port->stage;
     unsigned before;
 
-    if (gathering || port->backend || port->paused) {
+    if (gathering || !may_have_more(port, sent)) {
         return;
     }
     gathering = true;
     do {
         before = s->n;
         aio_poll(iohandler_get_aio_context(), false);
-    } while (s->n > before);
+    } while (s->n > before && may_have_more(port, false));
     gathering = false;
 }
 
-static void stage_ended(void *opaque)
+void nic_stage_end(NicPort *port, bool sent)
 {
-    NicPort *port = opaque;
-
-    if (port->stage->n) {
-        gather(port);
-        nic_port_flush(port);
-    }
-}
-
-/* All that comes now is one burst. */
-static void begin_burst(NicStage *s)
-{
-    if (!s->resuming) {
-        timer_mod_ns(s->end, 0);
-    }
+    gather(port, sent);
+    nic_port_flush(port);
 }
 
 /* Buffers that every driver behind this port has for more packets. */
@@ -211,6 +215,11 @@ static void stage_frame(NicPort *port, const struct iovec *iov, int iovcnt,
     frame->iov_base = s->bytes + s->used;
     frame->iov_len = length;
     iov_to_buf(iov, iovcnt, skip, frame->iov_base, length);
+    if (length < NIC_HEADER) {
+        /* a sender pads; the netdev of a socket may not: enough to tell */
+        memset((uint8_t *)frame->iov_base + length, 0, NIC_HEADER - length);
+        frame->iov_len = length = NIC_HEADER;
+    }
     cargo->iov = frame;
     cargo->n_iov = 1;
     s->packets[s->n] = (NicPacket) {
@@ -236,7 +245,7 @@ ssize_t nic_stage_receive(NetClientState *nc, const struct iovec *iov,
         return 0;
     }
     if (s->n == 0) {
-        begin_burst(s);
+        nic_turn_want(port->card);
     }
     stage_frame(port, iov, iovcnt, size);
     s->cost += cost;
@@ -265,27 +274,27 @@ void nic_stage_backend_receive(void *opaque, NicPacket *packets, unsigned n)
     nic_port_update_pause(port);
 }
 
-/* What the smallest ring of those behind this port can hold. */
-static unsigned smallest_ring(NicPort *port)
+/* What drivers are used to give, the one that gives least. */
+static unsigned usual_room(NicPort *port)
 {
     NicCard *card = port->card;
-    unsigned size = NIC_BURST;
+    unsigned heads = NIC_BURST;
 
     for (unsigned i = 0; i < card->n_functions; i++) {
         NicFunction *f = card->functions[i];
 
         for (unsigned j = 0; f && f->group == port->group && j < f->pairs;
              j++) {
-            size = f->rx[j].size ? MIN(size, f->rx[j].size) : size;
+            heads = f->rx[j].size ? MIN(heads, f->rx[j].most) : heads;
         }
     }
-    return size;
+    return heads;
 }
 
 /* A backend cannot take a part back: it waits unless a burst has room. */
 static bool backend_has_room(NicPort *port)
 {
-    unsigned burst = MAX(smallest_ring(port) / 4, 1);
+    unsigned burst = MAX(usual_room(port) / 4, 1);
     unsigned room;
 
     return !port->card->pause || find_room(port, burst, &room);
@@ -334,7 +343,7 @@ static void resume_netdev(NicPort *port)
         port->paused = false;
         qemu_flush_queued_packets(nic_port_netdev(port));
         taken = s->n > 0;
-        stage_ended(port);
+        nic_stage_end(port, false);
     } while (taken);
     s->resuming = false;
 }
@@ -401,7 +410,6 @@ void nic_stage_new(NicPort *port)
 {
     port->stage = g_new0(NicStage, 1);
     port->stage->bytes = g_malloc(STAGE_SIZE);
-    port->stage->end = timer_new_ns(QEMU_CLOCK_REALTIME, stage_ended, port);
     port->patience = timer_new_ns(QEMU_CLOCK_VIRTUAL, patience_ended, port);
 }
 
@@ -409,7 +417,6 @@ void nic_stage_free(NicPort *port)
 {
     if (port->stage) {
         g_clear_pointer(&port->patience, timer_free);
-        timer_free(port->stage->end);
         g_free(port->stage->bytes);
         g_clear_pointer(&port->stage, g_free);
     }

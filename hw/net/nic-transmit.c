@@ -2,8 +2,8 @@
 /*
  * sunder-nic: what the driver sends
  *
- * A bottom half takes all that a doorbell announced as batches to the MAC
- * service.  Heads are taken as their packets are: what the port has no room
+ * All that doorbells announced in a turn of the main loop (nic-turn.c) goes
+ * as batches to the MAC service.  Heads are taken as their packets are: what the port has no room
  * for stays in the ring until it calls resume.
  */
 #include "qemu/osdep.h"
@@ -174,12 +174,16 @@ static bool passes(NicFunction *f, const NicPacket *packet)
            nic_offload_passes(f, packet);
 }
 
-static unsigned count_passing(NicFunction *f, const NicPacket *packets,
+/* Of a packet that was half sent in parts, the rest goes so, too. */
+static unsigned count_passing(NicRing *ring, const NicPacket *packets,
                               unsigned n)
 {
     unsigned i = 0;
 
-    while (i < n && passes(f, &packets[i])) {
+    if (ring->n_frames || ring->next_frame) {
+        return 0;
+    }
+    while (i < n && passes(ring->function, &packets[i])) {
         i++;
     }
     return i;
@@ -221,8 +225,7 @@ static unsigned send_batch(NicRing *ring, NicBatch *b)
     unsigned done = 0;
 
     while (done < b->n) {
-        unsigned n = count_passing(ring->function, b->packets + done,
-                                   b->n - done);
+        unsigned n = count_passing(ring, b->packets + done, b->n - done);
         unsigned taken = n ? send_as_is(ring, b->packets + done, n) : 0;
 
         done += taken;
@@ -249,7 +252,7 @@ static void complete(NicRing *ring, const NicBatch *b, unsigned n)
     ring->stats.packets += n;
     if (n) {
         nic_ring_publish(ring);
-        nic_ring_announce(ring, n);
+        nic_ring_touch(ring, n);
     }
 }
 
@@ -277,9 +280,8 @@ static bool may_run(const NicRing *ring)
            f->parent_obj.vm_running;
 }
 
-void nic_transmit_run(void *opaque)
+static void transmit(NicRing *ring)
 {
-    NicRing *ring = opaque;
     unsigned batches = 0;
 
     if (!may_run(ring)) {
@@ -297,13 +299,47 @@ void nic_transmit_run(void *opaque)
             qemu_bh_schedule(ring->bh);
         }
     }
+}
+
+void nic_transmit_run(void *opaque)
+{
+    NicRing *ring = opaque;
+
+    transmit(ring);
     nic_card_announce(ring->function->card);
+}
+
+static bool transmit_scheduled(NicFunction *f)
+{
+    bool any = false;
+
+    for (unsigned i = 0; f && i < f->queues; i++) {
+        NicRing *ring = &f->tx[i];
+
+        if (ring->scheduled) {
+            ring->scheduled = false;
+            transmit(ring);
+            any = true;
+        }
+    }
+    return any;
+}
+
+bool nic_transmit_scheduled(NicCard *card)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < card->n_functions; i++) {
+        any |= transmit_scheduled(card->functions[i]);
+    }
+    return any;
 }
 
 void nic_transmit_doorbell(NicRing *ring)
 {
     if (may_run(ring)) {
-        qemu_bh_schedule(ring->bh);
+        ring->scheduled = true;
+        nic_turn_want(ring->function->card);
     }
 }
 

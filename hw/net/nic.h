@@ -253,7 +253,8 @@ struct NicRing {
     unsigned fresh;             /* receive: packets to announce */
 
     /* transmit */
-    QEMUBH *bh;
+    QEMUBH *bh;                 /* in another turn of the main loop */
+    bool scheduled;             /* in this one */
     bool stopped;               /* the port refused; resume goes on */
     NicPacket *frames;          /* of one packet, cut; nic-offload.c */
     unsigned n_frames;
@@ -326,6 +327,8 @@ struct NicCard {
     uint64_t common_features;   /* of virtio, by the properties */
     NicRing *touched;           /* receive rings to announce */
     struct NicBatch *batch;     /* what is being transmitted */
+    Notifier turn;              /* nic-turn.c */
+    bool wanted;                /* by nic_turn_want() */
     NicDlpi *dlpi;              /* the mailbox; nic-dlpi.c */
 };
 
@@ -371,6 +374,17 @@ NicCard *nic_card_find(const char *id);
  * ring that got some, unless it is held off.
  */
 void nic_card_announce(NicCard *card);
+
+/* --- nic-turn.c -------------------------------------------------------- */
+
+void nic_turn_realize(NicCard *card);
+void nic_turn_unrealize(NicCard *card);
+
+/*
+ * Before the main loop waits next, transmit rings that are scheduled run,
+ * and what is staged goes to the MAC service.
+ */
+void nic_turn_want(NicCard *card);
 
 /* --- nic-port.c -------------------------------------------------------- */
 
@@ -475,6 +489,9 @@ void nic_transmit_unrealize(NicCard *card);
 
 /* The bottom half of a transmit ring. */
 void nic_transmit_run(void *ring);
+
+/* All rings that are scheduled.  Returns: whether there were any. */
+bool nic_transmit_scheduled(NicCard *card);
 
 /* Doorbell of a transmit ring; from virtio or the direct channel. */
 void nic_transmit_doorbell(NicRing *ring);
