@@ -374,6 +374,7 @@ int main(int argc, char **argv)
     if (!mount_at(&host, argv[1])) {
         return 77;
     }
+    g_mutex_init(&host.lock);
     host.engine = share_engine_new(&options);
     host.pool = share_pool_new(THREADS, answer, &host);
     server = g_thread_new("serve", serve, &host);
@@ -388,6 +389,7 @@ int main(int argc, char **argv)
     g_thread_join(server);
     share_pool_free(host.pool);
     share_engine_free(host.engine);
+    g_mutex_clear(&host.lock);
     g_free(host.slow_name);
     close(host.fuse);
     return 0;
