@@ -321,7 +321,7 @@ bool scenario_migrate(ScenarioRun *run, GError **error)
     bool ok;
 
     machine_release_agent(run->guest->machine);
-    if (!snapshot_save(run->guest->machine, name, error)) {
+    if (!snapshot_save_last(run->guest->machine, name, error)) {
         g_prefix_error(error, "migrate: cannot save the machine: ");
         return false;
     }

@@ -195,7 +195,7 @@ static bool snapshot_is_running(Qmp *qmp, bool *running, GError **error)
 }
 
 static bool snapshot_stop_and_write(Machine *machine, const char *work,
-                                    GError **error)
+                                    bool go_on, GError **error)
 {
     Qmp *qmp = machine_qmp(machine, error);
     bool running, good;
@@ -206,7 +206,7 @@ static bool snapshot_stop_and_write(Machine *machine, const char *work,
         return false;
     }
     good = snapshot_write(machine, qmp, work, error);
-    if (running) {
+    if (running && (go_on || !good)) {
         good &= snapshot_command(qmp, "cont", NULL, good ? error : NULL);
     }
     return good;
@@ -247,7 +247,8 @@ static bool snapshot_publish(const char *work, const char *name,
     return true;
 }
 
-bool snapshot_save(Machine *machine, const char *name, GError **error)
+static bool snapshot_save_and(Machine *machine, const char *name, bool go_on,
+                              GError **error)
 {
     g_autofree char *root = snapshot_root();
     g_autofree char *work = NULL;
@@ -262,7 +263,7 @@ bool snapshot_save(Machine *machine, const char *name, GError **error)
                     "%s: cannot be made: %s", root, g_strerror(errno));
         return false;
     }
-    if (snapshot_stop_and_write(machine, work, error) &&
+    if (snapshot_stop_and_write(machine, work, go_on, error) &&
         snapshot_publish(work, name, error)) {
         /* Nobody else would ever remove those that callers make unasked. */
         if (g_str_has_prefix(name, SNAPSHOT_BOOTED)) {
@@ -273,6 +274,16 @@ bool snapshot_save(Machine *machine, const char *name, GError **error)
     g_prefix_error(error, "snapshot %s: ", name);
     snapshot_remove_folder(work);
     return false;
+}
+
+bool snapshot_save(Machine *machine, const char *name, GError **error)
+{
+    return snapshot_save_and(machine, name, true, error);
+}
+
+bool snapshot_save_last(Machine *machine, const char *name, GError **error)
+{
+    return snapshot_save_and(machine, name, false, error);
 }
 
 bool snapshot_restore_disks(const char *name, const char *directory,

@@ -25,6 +25,12 @@ char *snapshot_root(void);
 bool snapshot_save(Machine *machine, const char *name, GError **error);
 
 /*
+ * The same for a machine that ends afterwards: it stays stopped, so that
+ * nothing is done twice, by it and by the one that goes on from the snapshot.
+ */
+bool snapshot_save_last(Machine *machine, const char *name, GError **error);
+
+/*
  * The spec of snapshot @name, to be given to machine_start(spec, name, ...)
  * with at most its `name` changed. SUNDER_ERROR_USAGE if there is none.
  */

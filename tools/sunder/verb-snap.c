@@ -48,7 +48,8 @@ static int snap_save(int argc, char **argv)
     if (!machine) {
         return status;
     }
-    if (!snapshot_save(machine, argv[argc - 1], &error) ||
+    if (!(stop ? snapshot_save_last : snapshot_save)(machine, argv[argc - 1],
+                                                     &error) ||
         (stop && !machine_stop(machine, true, &error))) {
         return verb_fail(error);
     }
