@@ -5,7 +5,9 @@
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
 #include "hw/misc/dma-tester-bench.h"
+#include "qemu/madvise.h"
 #include "qemu/main-loop.h"
+#include "qemu/memalign.h"
 #include "qemu/units.h"
 
 /* VT-d specification 11.4: registers of the invalidation queue */
@@ -24,8 +26,14 @@
 #define DOMAIN_MASK     0xffff0000u
 #define DOMAIN_BIT      0x00010000u
 #define WARM_UPS        8
-/* More than the caches of a core and of its neighbours */
+/*
+ * More than the caches of a core and of its neighbours; in small pages, so that
+ * it is more than TLBs hold, too
+ */
 #define COLD_BYTES      (64 * MiB)
+#define COLD_ALIGNMENT  (2 * MiB)
+/* Caches keep what was used more than once for longer than what was not. */
+#define COLD_PASSES     4
 #define MAX_SAMPLES     65536
 
 /* Page tables and queue are RAM; whatever else the guest names is refused. */
@@ -80,11 +88,21 @@ static void ring(Queue *q)
                          q->tail, MEMTXATTRS_UNSPECIFIED, NULL);
 }
 
+static uint8_t *cold_new(void)
+{
+    uint8_t *cold = qemu_memalign(COLD_ALIGNMENT, COLD_BYTES);
+
+    qemu_madvise(cold, COLD_BYTES, QEMU_MADV_NOHUGEPAGE);
+    return memset(cold, 0, COLD_BYTES);
+}
+
 /* Throws out of the host's caches what is in them. */
 static void chill(const BenchThread *t)
 {
-    for (size_t i = 0; i < COLD_BYTES; i += 64) {
-        t->cold[i]++;
+    for (unsigned pass = 0; pass < COLD_PASSES; pass++) {
+        for (size_t i = 0; i < COLD_BYTES; i += 64) {
+            t->cold[i]++;
+        }
     }
 }
 
@@ -185,7 +203,7 @@ static void translate_all(BenchThread *t)
 
 void sdt_bench_remaps(BenchThread *t)
 {
-    t->cold = t->run->flags & SDT_BENCH_COLD ? g_malloc0(COLD_BYTES) : NULL;
+    t->cold = t->run->flags & SDT_BENCH_COLD ? cold_new() : NULL;
     t->samples = g_array_new(false, false, sizeof(double));
     for (uint32_t i = 0; i < t->run->rounds && !sdt_bench_stopped(t); i++) {
         remap_batch(t);
@@ -196,5 +214,5 @@ void sdt_bench_remaps(BenchThread *t)
     }
     t->inv_ns = median_of_all(t);
     g_array_unref(t->samples);
-    g_free(t->cold);
+    qemu_vfree(t->cold);
 }

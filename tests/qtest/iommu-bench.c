@@ -188,7 +188,7 @@ static Measure invalidation(uint32_t granularity, uint32_t entries,
 
     return (Measure) {
         .op = SDT_BENCH_OP_REMAP, .pages = entries, .invalidations = true,
-        .rounds = in_batches ? 50 : flags & SDT_BENCH_WARM ? 10 : 20,
+        .rounds = in_batches ? 50 : flags & SDT_BENCH_COLD ? 8 : 10,
         .batch = in_batches ? MIN(entries, 64) : 1,
         .descriptor = granularity,
         .flags = flags | (granularity == PSI ? 0 : SDT_BENCH_REFILL),
