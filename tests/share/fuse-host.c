@@ -9,7 +9,8 @@
  *   remove NAME
  *   count                       nodes, handles, waiting, malformed
  *   usage NAME                  bytes, files
- *   slow NAME MILLISECONDS      each read of files so named takes as long
+ *   hold NAME                   reads of files so named wait
+ *   free                        until then
  *   quit
  */
 #include <errno.h>
@@ -39,8 +40,8 @@ typedef struct Host {
     ShareEngine *engine;
     SharePool *pool;
     GMutex lock;
-    char *slow_name;
-    unsigned slow_ms;
+    GCond freed;
+    char *held;                 /* NULL: nothing is */
     int ends;                   /* atomic */
 } Host;
 
@@ -52,16 +53,23 @@ typedef struct Job {
 static int before(void *opaque, const ShareAccess *access)
 {
     Host *host = opaque;
-    unsigned ms = 0;
 
     g_mutex_lock(&host->lock);
-    if (access->opcode == WIRE_READ && host->slow_name &&
-        g_str_has_suffix(access->path, host->slow_name)) {
-        ms = host->slow_ms;
+    while (access->opcode == WIRE_READ && host->held &&
+           g_str_has_suffix(access->path, host->held)) {
+        g_cond_wait(&host->freed, &host->lock);
     }
     g_mutex_unlock(&host->lock);
-    g_usleep(ms * 1000);
     return 0;
+}
+
+static void hold(Host *host, const char *name)
+{
+    g_mutex_lock(&host->lock);
+    g_free(host->held);
+    host->held = g_strdup(name);
+    g_cond_broadcast(&host->freed);
+    g_mutex_unlock(&host->lock);
 }
 
 static void send_reply(Host *host, Job *job, size_t size)
@@ -306,12 +314,11 @@ static void obey(Host *host, char **words)
     } else if (n == 2 && strcmp(words[0], "usage") == 0) {
         share_engine_foreach(host->engine, show_usage, words[1]);
         return;
-    } else if (n == 3 && strcmp(words[0], "slow") == 0) {
-        g_mutex_lock(&host->lock);
-        g_free(host->slow_name);
-        host->slow_name = g_strdup(words[1]);
-        host->slow_ms = atoi(words[2]);
-        g_mutex_unlock(&host->lock);
+    } else if (n == 2 && strcmp(words[0], "hold") == 0) {
+        hold(host, words[1]);
+        done = true;
+    } else if (n == 1 && strcmp(words[0], "free") == 0) {
+        hold(host, NULL);
         done = true;
     }
     printf(done ? "ok\n" : "error %s\n", error ? error->message : "");
@@ -375,6 +382,7 @@ int main(int argc, char **argv)
         return 77;
     }
     g_mutex_init(&host.lock);
+    g_cond_init(&host.freed);
     host.engine = share_engine_new(&options);
     host.pool = share_pool_new(THREADS, answer, &host);
     server = g_thread_new("serve", serve, &host);
@@ -382,6 +390,7 @@ int main(int argc, char **argv)
     printf("ok mounted\n");
     fflush(stdout);
     obey_all(&host);
+    hold(&host, NULL);
     /* whatever a test left open: it ends */
     umount2(argv[1], MNT_FORCE | MNT_DETACH);
     g_atomic_int_set(&host.ends, 1);
@@ -389,8 +398,8 @@ int main(int argc, char **argv)
     g_thread_join(server);
     share_pool_free(host.pool);
     share_engine_free(host.engine);
+    g_cond_clear(&host.freed);
     g_mutex_clear(&host.lock);
-    g_free(host.slow_name);
     close(host.fuse);
     return 0;
 }

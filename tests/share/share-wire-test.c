@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <grp.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 
 #define MAX_NODES   50
 #define PATIENCE    60      /* seconds; then something has hung */
+#define STRANGE     5000    /* a group that only this process is in */
 
 static TestGuest *guest;
 static char *top, *shared, *secret;
@@ -49,6 +51,9 @@ static void make(void)
     static const SharePolicy read_only = { .read_only = true };
     g_autofree char *file = NULL, *pipe = NULL, *outside = NULL;
 
+    if (geteuid() == 0) {
+        setgroups(1, (const gid_t[]){ STRANGE });
+    }
     cr_assert(host_files_begin(NULL));
     top = g_dir_make_tmp("share-wire-XXXXXX", NULL);
     cr_assert_not_null(top);
@@ -270,6 +275,28 @@ Test(share_wire, what_is_forgotten_is_closed)
     test_release(guest, file, fh);
     cr_expect_eq(entries("/proc/self/fd"), before);
     cr_expect_eq(test_read(guest, file, fh, 0, 10), -ESTALE);
+}
+
+/*
+ * CVE-2022-0358: kernels since 6.0 do not send such a mode; others do.  The
+ * group is one of this process, until it begins.
+ */
+Test(share_wire, a_group_that_is_not_the_users_is_not_taken)
+{
+    WireCreateIn in = { .flags = WIRE_O_RDWR, .mode = 02775 };
+    WireEntryOut out;
+
+    if (geteuid() != 0 || chown(shared, 0, STRANGE) < 0) {
+        cr_skip_test("needs root: it acts as several users");
+    }
+    cr_assert_eq(chmod(shared, 02777), 0);
+    guest->uid = guest->gid = 1000;
+    cr_assert_eq(test_name(guest, WIRE_CREATE, test_walk(guest, "data"), &in,
+                           sizeof(in), "program"), 0);
+    memcpy(&out, guest->body, sizeof(out));
+    cr_expect_eq(out.attr.uid, 1000);
+    cr_expect_eq(out.attr.gid, STRANGE);
+    cr_expect_eq(out.attr.mode & 07000, 0, "%o", out.attr.mode);
 }
 
 /* CVE-2026-63318 */
