@@ -142,8 +142,10 @@ static int reply_created(Call *call, WireEntryOut *entry, ShareOpen *open,
     }
     if (!open) {
         ret = open_node(call, node, flags, &open);
-    } else {
-        node->doomed = doomed;
+    } else if (doomed) {
+        g_mutex_lock(&call->engine->lock);
+        node->doomed = true;
+        g_mutex_unlock(&call->engine->lock);
     }
     if (ret == 0) {
         ret = share_handle_give(call, node, open, flags, false, &out.fh);
