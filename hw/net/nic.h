@@ -16,8 +16,8 @@
  * Group: the ports of one function.  One port is used as it is; more of
  *   them become an aggregation, "<id>.aN".
  * Function: "<id>.fN", a client of its group's port.
- * Burst: what a backend had for us in one go.  It is staged, and a bottom
- *   half hands it to the MAC service as one chain.
+ * Burst: what a backend had for us in one go.  It is staged, and handed
+ *   to the MAC service as one chain before the main loop waits.
  * Pause: a driver that has no room makes its ports tell their backends to
  *   wait (as IEEE 802.3 annex 31B does), instead of losing frames; property
  *   pause.
@@ -29,10 +29,10 @@
 #define SUNDER_HW_NET_NIC_H
 
 #include "hw/fault/fault.h"
+#include "hw/net/nic-backend.h"
 #include "hw/virtio/virtio-pci.h"
 #include "net/net.h"
 #include "qapi/qapi-types-sunder.h"
-#include "standard-headers/linux/virtio_net.h"
 #include "target-models/net/aggregation.h"
 #include "target-models/net/dlpi.h"
 #include "target-models/net/mac.h"
@@ -57,7 +57,6 @@ OBJECT_DECLARE_SIMPLE_TYPE(NicCard, NIC_CARD)
 #define TYPE_NIC_FUNCTION       "sunder-nic-device"
 OBJECT_DECLARE_SIMPLE_TYPE(NicFunction, NIC_FUNCTION)
 
-typedef struct NicBackend NicBackend;
 typedef struct NicFault NicFault;       /* nic-fault.c */
 typedef struct NicControl NicControl;   /* nic-control.c */
 typedef struct NicOffload NicOffload;   /* nic-offload.c */
@@ -68,70 +67,6 @@ typedef struct NicWatch NicWatch;       /* nic-aggregation.c */
 typedef struct NicPort NicPort;
 typedef struct NicGroup NicGroup;
 typedef struct NicRing NicRing;
-
-/*
- * What travels with a packet inside the card: NicPacket.opaque of every
- * packet points to one.  It belongs to whoever made the packet.
- */
-typedef struct NicCargo {
-    struct virtio_net_hdr header;   /* checksum to do, segments to cut */
-    const struct iovec *iov;        /* the whole frame, in pieces */
-    unsigned n_iov;
-} NicCargo;
-
-/* Packets of the models (LACP) have none: @one becomes theirs. */
-static inline const NicCargo *nic_packet_cargo(const NicPacket *packet,
-                                               NicCargo *none,
-                                               struct iovec *one)
-{
-    if (packet->opaque) {
-        return packet->opaque;
-    }
-    *one = (struct iovec) { packet->data, packet->length };
-    *none = (NicCargo) { .iov = one, .n_iov = 1 };
-    return none;
-}
-
-/* --- nic-backend.c: wires of our own ----------------------------------- */
-
-#define TYPE_NIC_BACKEND "sunder-nic-backend"
-OBJECT_DECLARE_TYPE(NicBackend, NicBackendClass, NIC_BACKEND)
-
-/* What a backend tells its port. */
-typedef struct NicBackendOps {
-    /* Packets that it may be given now; at least one. */
-    unsigned (*room)(void *opaque);
-    /* A burst, the port's until this returns; opaque: a NicCargo. */
-    void (*receive)(void *opaque, NicPacket *packets, unsigned n);
-    /* There is room to transmit again; not from within transmit(). */
-    void (*resume)(void *opaque);
-} NicBackendOps;
-
-/* An object that a port can name instead of a netdev. */
-struct NicBackend {
-    Object parent_obj;
-    const NicBackendOps *ops;       /* NULL: no port uses it */
-    void *opaque;
-    bool vnet_header;               /* NicCargo.header crosses the wire */
-    uint64_t transmit_lost;         /* frames: nobody there, too long */
-    uint64_t receive_refused;       /* datagrams that are no frame */
-};
-
-struct NicBackendClass {
-    ObjectClass parent_class;
-    /* Sends from the front.  Returns how many it took or lost. */
-    unsigned (*transmit)(NicBackend *b, NicPacket *packets, unsigned n);
-    /*
-     * Whether it is to read; it starts without.  At once: what there is,
-     * before this returns.
-     */
-    void (*set_receiving)(NicBackend *b, bool on, bool at_once);
-};
-
-/* The backend @id, not yet in use, becomes @opaque's; or NULL, @errp. */
-NicBackend *nic_backend_take(const char *id, const NicBackendOps *ops,
-                             void *opaque, Error **errp);
-void nic_backend_release(NicBackend *b);
 
 /* --- the card ---------------------------------------------------------- */
 
