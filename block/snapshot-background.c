@@ -7,7 +7,8 @@ static bool claim_next(SnapNode *node, SnapTask *task)
 {
     snap_task_init(task);
     task->node = node;
-    if (!node->snap || !node->runs || snap_node_is_quiet(node)) {
+    if (!node->snap || !node->runs || node->expects_newer ||
+        snap_node_is_quiet(node)) {
         return false;
     }
     return (node->background ||

@@ -46,15 +46,33 @@ BdrvChild *snap_node_source(SnapNode *node, Snap *source)
     return other->kept ?: other->store;
 }
 
-void coroutine_fn snap_node_break_locked(SnapNode *node, char *reason)
+static bool lives(const SnapNode *node)
 {
-    if (node->snap && (snap_state(node->snap) == SNAP_COPYING ||
-                       snap_state(node->snap) == SNAP_COMPLETE)) {
+    return node->snap && (snap_state(node->snap) == SNAP_COPYING ||
+                          snap_state(node->snap) == SNAP_COMPLETE);
+}
+
+void coroutine_fn snap_node_break(SnapNode *node, char *reason)
+{
+    WITH_QEMU_LOCK_GUARD(&node->disk->lock) {
+        if (!lives(node) || node->reason) {
+            g_free(reason);
+            return;
+        }
         node->reason = reason;
-        snap_break(node->snap);
-    } else {
-        g_free(reason);
+        if (node->map) {
+            snap_map_set_reason(node, reason);
+        }
     }
+    if (node->map) {
+        snap_map_write_state(node);
+    }
+    WITH_QEMU_LOCK_GUARD(&node->disk->lock) {
+        if (node->snap) {
+            snap_break(node->snap);
+        }
+    }
+    snap_node_tell(node);
 }
 
 static int coroutine_fn GRAPH_RDLOCK read_old(SnapTask *task, void *buffer)
@@ -92,6 +110,66 @@ static char *why_failed(const SnapTask *task, const char *what, int ret)
                            strerror(-ret));
 }
 
+/* A write to the store beside the write to the map file. */
+typedef struct Store {
+    SnapTask *task;
+    void *buffer;
+    Coroutine *waiter;
+    bool done;
+    int ret;
+} Store;
+
+static void coroutine_fn store_entry(void *opaque)
+{
+    Store *store = opaque;
+
+    WITH_GRAPH_RDLOCK_GUARD() {
+        store->ret = store_old(store->task, store->buffer);
+    }
+    store->done = true;
+    if (store->waiter) {
+        aio_co_wake(store->waiter);
+    }
+}
+
+static int coroutine_fn GRAPH_RDLOCK flush_store(SnapNode *node)
+{
+    int ret = bdrv_co_flush(node->store->bs);
+
+    return ret < 0 ? ret : bdrv_co_flush(node->map_file->bs);
+}
+
+/*
+ * Both at once: after a crash the checksum tells whether the store has it.
+ */
+static int coroutine_fn GRAPH_RDLOCK store_and_record(SnapTask *task,
+                                                      void *buffer)
+{
+    Store store = { .task = task, .buffer = buffer };
+    int ret;
+
+    if (task->is_zero) {
+        memset(buffer, 0, task->claim.length);
+    }
+    qemu_coroutine_enter(qemu_coroutine_create(store_entry, &store));
+    ret = snap_map_record(task, snap_map_sum(buffer, task->claim.length));
+    if (!store.done) {
+        store.waiter = qemu_coroutine_self();
+        qemu_coroutine_yield();
+    }
+    ret = ret < 0 ? ret : store.ret;
+    if (ret >= 0 && task->node->power_safe) {
+        ret = flush_store(task->node);
+    }
+    return ret;
+}
+
+static void settle(SnapTask *task)
+{
+    QEMU_LOCK_GUARD(&task->node->disk->lock);
+    snap_map_settle(task);
+}
+
 /* Returns: 0, or -errno with @reason set. */
 static int coroutine_fn GRAPH_RDLOCK copy_once(SnapTask *task, void *buffer,
                                                char **reason)
@@ -102,8 +180,10 @@ static int coroutine_fn GRAPH_RDLOCK copy_once(SnapTask *task, void *buffer,
         *reason = why_failed(task, "disk: cannot read", ret);
         return ret;
     }
-    ret = store_old(task, buffer);
+    ret = task->node->map ? store_and_record(task, buffer)
+                          : store_old(task, buffer);
     if (ret < 0) {
+        settle(task);
         *reason = why_failed(task, "store: cannot write", ret);
     }
     return ret;
@@ -136,30 +216,27 @@ static int coroutine_fn GRAPH_RDLOCK copy(SnapTask *task, char **reason)
     return ret;
 }
 
-void coroutine_fn snap_task_end(SnapTask *task, bool copied)
-{
-    QEMU_LOCK_GUARD(&task->node->disk->lock);
-    snap_claim_end(&task->claim, copied);
-}
-
 void coroutine_fn snap_task_run(SnapTask *task)
 {
     SnapNode *node = task->node;
-    uint64_t length = task->claim.length;
     bool on_demand = task->claim.purpose == SNAP_DEMAND;
     char *reason = NULL;
     int ret = copy(task, &reason);
 
+    if (ret < 0) {
+        snap_node_break(node, reason);
+    }
     WITH_QEMU_LOCK_GUARD(&node->disk->lock) {
-        if (ret < 0) {
-            snap_node_break_locked(node, reason);
-        } else if (!task->claim.is_void) {
-            node->copied += length;
-            node->on_demand += on_demand ? length : 0;
+        if (ret >= 0 && !task->claim.is_void) {
+            node->on_demand += on_demand ? task->claim.length : 0;
             node->needs_flush = true;
         }
+        snap_claim_end(&task->claim, ret >= 0);
+        snap_map_settle(task);
     }
-    snap_task_end(task, ret >= 0);
+    if (node->map) {
+        snap_map_checkpoint(node);
+    }
     snap_node_tell(node);
 }
 
@@ -215,19 +292,34 @@ static bool is_in_chain(SnapDisk *disk, const Snap *snap)
     return false;
 }
 
+/* Returns: the node to be given up, which stays while it is in flight. */
+static SnapNode *take_late(Wait *wait)
+{
+    SnapNode *node;
+
+    QEMU_LOCK_GUARD(&wait->disk->lock);
+    if (!wait->snap || !is_in_chain(wait->disk, wait->snap)) {
+        return NULL;
+    }
+    node = snap_opaque(wait->snap);
+    if (!node->bs) {
+        return NULL;
+    }
+    bdrv_inc_in_flight(node->bs);
+    qatomic_inc(&node->tasks);
+    return node;
+}
+
 static void coroutine_fn time_out_entry(void *opaque)
 {
-    Wait *wait = opaque;
-    SnapNode *node = NULL;
+    SnapNode *node = take_late(opaque);
 
-    WITH_QEMU_LOCK_GUARD(&wait->disk->lock) {
-        if (wait->snap && is_in_chain(wait->disk, wait->snap)) {
-            node = snap_opaque(wait->snap);
-            snap_node_break_locked(node, too_slow(node));
-        }
-    }
     if (node) {
-        snap_node_tell(node);
+        WITH_GRAPH_RDLOCK_GUARD() {
+            snap_node_break(node, too_slow(node));
+        }
+        qatomic_dec(&node->tasks);
+        bdrv_dec_in_flight(node->bs);
     }
 }
 
@@ -236,25 +328,37 @@ static void time_out(void *opaque)
     qemu_coroutine_enter(qemu_coroutine_create(time_out_entry, opaque));
 }
 
+/* A part of the time is for the map file, which has to say so first. */
+static int64_t deadline_of(const Wait *wait, const SnapNode *node)
+{
+    uint64_t most = node->max_wait_ns;
+
+    return wait->start + (node->map ? most / 4 * 3 : most);
+}
+
 /* Waits in @queue because of @snap, with the lock; no longer than allowed. */
-static void coroutine_fn wait_in(Wait *wait, CoQueue *queue, Snap *snap)
+static void coroutine_fn GRAPH_RDLOCK wait_in(Wait *wait, CoQueue *queue,
+                                              Snap *snap)
 {
     SnapNode *node = snap_opaque(snap);
-    int64_t deadline = wait->start + node->max_wait_ns;
     QEMUTimer timer;
 
-    if (!node->max_wait_ns) {
+    if (!node->max_wait_ns || node->reason) {
         qemu_co_queue_wait(queue, &wait->disk->lock);
         return;
     }
-    if (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) >= deadline) {
-        snap_node_break_locked(node, too_slow(node));
+    if (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) >= deadline_of(wait, node)) {
+        wait->snap = snap;
+        qemu_mutex_unlock(&wait->disk->lock);
+        time_out_entry(wait);
+        qemu_mutex_lock(&wait->disk->lock);
+        wait->snap = NULL;
         return;
     }
     wait->snap = snap;
     aio_timer_init(qemu_get_current_aio_context(), &timer,
                    QEMU_CLOCK_REALTIME, SCALE_NS, time_out, wait);
-    timer_mod(&timer, deadline);
+    timer_mod(&timer, deadline_of(wait, node));
     qemu_co_queue_wait(queue, &wait->disk->lock);
     wait->snap = NULL;
     timer_del(&timer);
@@ -273,7 +377,7 @@ static Snap *live_snap(SnapDisk *disk)
     return live;
 }
 
-static void coroutine_fn wait_for_room(Wait *wait)
+static void coroutine_fn GRAPH_RDLOCK wait_for_room(Wait *wait)
 {
     SnapDisk *disk = wait->disk;
 
@@ -327,6 +431,11 @@ int coroutine_fn snap_node_before_write(SnapNode *node, int64_t offset,
     if (likely(snap_write_is_free(disk->storage, offset, bytes))) {
         return 0;
     }
+    if (qatomic_read(&node->expects_newer)) {
+        snap_node_break(node, g_strdup("the disk was written to before the "
+                                       "newer snapshot was resumed that "
+                                       "shares its copies"));
+    }
     return wait_for_copies(disk, offset, bytes);
 }
 
@@ -363,12 +472,9 @@ void coroutine_fn snap_node_flush(SnapNode *node)
             ret = bdrv_co_flush(nodes[i]->map_file->bs);
         }
         if (ret < 0) {
-            WITH_QEMU_LOCK_GUARD(&node->disk->lock) {
-                snap_node_break_locked(nodes[i],
-                    g_strdup_printf("store: cannot flush: %s",
-                                    strerror(-ret)));
-            }
-            snap_node_tell(nodes[i]);
+            snap_node_break(nodes[i],
+                            g_strdup_printf("store: cannot flush: %s",
+                                            strerror(-ret)));
         }
     }
 }

@@ -22,12 +22,25 @@
 #include "block/block_int.h"
 #include "block/aio-wait.h"
 #include "sunder-snapshot.h"
+#include "target-models/snapshot/map-file.h"
 
 #define SNAP_MAX_COPY      (1 * MiB)    /* bytes in one claim */
 #define SNAP_MAX_BUFFERED  (64 * MiB)   /* being copied for writes */
 #define SNAP_WORKERS       2            /* in the background, each node */
 
-typedef struct SnapNodeMap SnapNodeMap;
+/* The map file of a node; under its disk's lock but for head and layout. */
+typedef struct SnapNodeMap {
+    SnapMapHead head;
+    SnapMapLayout layout;
+    SnapMapState state;
+    SnapJournal *journal;
+    CoQueue written;            /* who waits for a write of the journal */
+    CoQueue room;               /* who waits for a checkpoint */
+    CoMutex state_lock;         /* one writes the state at a time */
+    bool writing;
+    bool turned;                /* a checkpoint waits for its epoch */
+    int error;                  /* -errno of a write that failed */
+} SnapNodeMap;
 
 typedef struct SnapExtent {
     uint64_t offset, length;    /* bytes */
@@ -55,7 +68,7 @@ typedef struct SnapNode {
     /* under the disk's lock */
     Snap *snap;                 /* NULL: not started, or gone */
     char *reason;               /* why it broke */
-    uint64_t copied, on_demand; /* bytes */
+    uint64_t on_demand;         /* bytes */
     bool told_end;              /* the event was sent */
     bool needs_flush;           /* copied since the last flush */
     SnapPace pace;
@@ -65,12 +78,16 @@ typedef struct SnapNode {
     uint32_t block;
     bool hold;
     bool background;
+    bool power_safe;
     uint64_t max_wait_ns;       /* 0: no bound */
     GArray *first;              /* of SnapExtent: the initial portion */
     /* atomic */
     int tasks;
     QEMUTimer *timer;           /* wakes the background; main loop */
     bool alone;                 /* nobody else may write to the disk */
+    bool expects_newer;         /* resumed; the one that shares with it not */
+    bool inserted;              /* by sunder_snapshot_insert() */
+    bool cancelled;
 } SnapNode;
 
 /* A claim at work; on the heap, or in a reader's frame. */
@@ -80,6 +97,8 @@ typedef struct SnapTask {
     SnapNode *node;
     uint64_t buffered;
     bool is_zero;
+    bool has_ticket;            /* in the map file's journal */
+    uint64_t ticket;
 } SnapTask;
 
 /* Returns: the node of @bs, whose driver is sunder-snapshot. */
@@ -96,8 +115,40 @@ bool snap_node_parse(SnapNode *node, QDict *options, bool *start,
 /* Refuses children that cannot serve. */
 bool GRAPH_RDLOCK snap_node_check(SnapNode *node, Error **errp);
 
+/* Bytes of a block of a disk of @length bytes, unless the user says. */
+uint32_t snap_node_default_block(uint64_t length);
+
 /* Tells the engine of the initial portion. */
 bool snap_node_prefer(SnapNode *node, Error **errp);
+
+/* --- snapshot-life.c ------------------------------------------------------ */
+
+/* A store kept for reading; the child is not known yet when its role is. */
+#define SNAP_KEPT_ROLE      (BDRV_CHILD_DATA | BDRV_CHILD_METADATA)
+
+/*
+ * Opens the children, checks them, joins the disk.  @resumed: what a map
+ * file said was copied, or NULL.
+ */
+bool snap_node_prepare(SnapNode *node, QDict *options, bool *start,
+                       CopyMap **resumed, Error **errp);
+
+/* The snapshot joins the chain; takes @resumed. */
+bool GRAPH_RDLOCK snap_node_begin(SnapNode *node, CopyMap *resumed,
+                                  Error **errp);
+
+/* Begins or resumes, and copies the initial portion. */
+bool snap_node_start_now(SnapNode *node, CopyMap *resumed, Error **errp);
+
+/* Ends it; @reason NULL: its map file may be resumed. */
+void snap_node_cancel(SnapNode *node, const char *reason);
+
+/* Returns: the node of the newest snapshot, or NULL. */
+SnapNode *snap_node_newest(SnapDisk *disk);
+
+/* The older one's map needs no newer one any more. */
+void snap_node_unlink_older(SnapNode *node);
+void snap_node_leave_disk(SnapNode *node);
 
 /* --- snapshot-copy.c ---------------------------------------------------- */
 
@@ -117,19 +168,19 @@ static inline bool snap_node_is_quiet(const SnapNode *node)
 void coroutine_fn GRAPH_RDLOCK snap_task_run(SnapTask *task);
 void snap_task_init(SnapTask *task);
 
-/* Ends the claim; called without the lock. */
-void coroutine_fn snap_task_end(SnapTask *task, bool copied);
-
 /* Returns: the child that holds what @source has; NULL: the disk. */
 BdrvChild * GRAPH_RDLOCK snap_node_source(SnapNode *node, Snap *source);
 
-/* Breaks the snapshot, with the lock; tells without. */
-void coroutine_fn snap_node_break_locked(SnapNode *node, char *reason);
+/*
+ * Gives the snapshot up and tells; the map file says so before anybody may
+ * write.  Without the lock.  Takes @reason.
+ */
+void coroutine_fn GRAPH_RDLOCK snap_node_break(SnapNode *node, char *reason);
 
 /* What was copied is on its medium when this returns, or broken. */
 void coroutine_fn GRAPH_RDLOCK snap_node_flush(SnapNode *node);
 
-/* --- snapshot-events.c ---------------------------------------------------- */
+/* --- snapshot-qmp.c ------------------------------------------------------- */
 
 /* Sends the events that are due; without the lock. */
 void snap_node_tell(SnapNode *node);
@@ -140,9 +191,47 @@ void snap_background_init(SnapNode *node);
 void snap_background_kick(SnapNode *node);
 void snap_background_stop(SnapNode *node);
 
-/* --- snapshot-map.c ------------------------------------------------------ */
+/* --- snapshot-view.c ------------------------------------------------------ */
 
-bool snap_node_map_open(SnapNode *node, CopyMap **resumed, Error **errp);
-void snap_node_map_close(SnapNode *node);
+/* Reads what the snapshot holds.  Returns: 0 or -errno. */
+int coroutine_fn GRAPH_RDLOCK
+snap_node_read(SnapNode *node, int64_t offset, int64_t bytes,
+               QEMUIOVector *qiov, size_t qiov_offset);
+
+/* --- snapshot-map.c ------------------------------------------------------- */
+
+/*
+ * Makes the map file, or reads the one there is: then *@resumed is what was
+ * copied.  Main thread, as all here that is no coroutine.
+ */
+bool GRAPH_RDLOCK snap_node_map_open(SnapNode *node, CopyMap **resumed,
+                                     Error **errp);
+
+/* The older snapshot that shares its copies with @node's, or NULL. */
+bool GRAPH_RDLOCK snap_map_write_newer(SnapNode *older, SnapNode *newer,
+                                       Error **errp);
+
+/* @cancelled: NULL, or why it is not to be resumed. */
+void snap_node_map_close(SnapNode *node, const char *cancelled);
+void snap_node_map_free(SnapNode *node);
+void snap_map_set_reason(SnapNode *node, const char *reason);
+
+/* The fingerprint: taken after the start, compared after a resume. */
+int coroutine_fn GRAPH_RDLOCK snap_map_save_prints(SnapNode *node);
+/* Returns: 0, 1 with *@where set when it is another's, or -errno. */
+int coroutine_fn GRAPH_RDLOCK snap_map_check_prints(SnapNode *node,
+                                                    uint64_t *where);
+
+/* --- snapshot-journal.c --------------------------------------------------- */
+
+/* Puts a record of the claim into the file.  Returns: 0 or -errno. */
+int coroutine_fn GRAPH_RDLOCK snap_map_record(SnapTask *task, uint64_t sum);
+
+/* The claim has ended; with the lock. */
+void snap_map_settle(SnapTask *task);
+int coroutine_fn GRAPH_RDLOCK snap_map_write_state(SnapNode *node);
+
+/* Makes a checkpoint if it is time. */
+void coroutine_fn GRAPH_RDLOCK snap_map_checkpoint(SnapNode *node);
 
 #endif

@@ -10,7 +10,20 @@
 
 #define MIN_BLOCK       (4 * KiB)
 #define MAX_BLOCK       (1 * MiB)
+#define DEFAULT_BLOCK   (4 * KiB)
+/* The map may take this much before blocks become larger. */
+#define MAX_MAP_BYTES   (32 * MiB)
 #define MAX_EXTENTS     SNAP_MAX_RANGES
+
+uint32_t snap_node_default_block(uint64_t length)
+{
+    uint32_t block = DEFAULT_BLOCK;
+
+    while (length / block / 8 > MAX_MAP_BYTES && block < MAX_BLOCK) {
+        block *= 2;
+    }
+    return block;
+}
 
 static QemuOptsList options_list = {
     .name = "sunder-snapshot",
@@ -22,6 +35,7 @@ static QemuOptsList options_list = {
         { .name = "rate", .type = QEMU_OPT_SIZE },
         { .name = "background", .type = QEMU_OPT_BOOL },
         { .name = "start", .type = QEMU_OPT_BOOL },
+        { .name = "power-safe", .type = QEMU_OPT_BOOL },
         { /* end */ }
     },
 };
@@ -115,6 +129,7 @@ static bool parse_rest(SnapNode *node, QemuOpts *opts, bool *start,
     node->max_wait_ns = max_wait * SCALE_MS;
     node->pace.rate = qemu_opt_get_size(opts, "rate", 0);
     node->background = qemu_opt_get_bool(opts, "background", true);
+    node->power_safe = qemu_opt_get_bool(opts, "power-safe", false);
     *start = qemu_opt_get_bool(opts, "start", true);
     return parse_block(node, qemu_opt_get_size(opts, "block-size", 0),
                        errp) &&

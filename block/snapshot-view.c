@@ -34,7 +34,8 @@ static int view_open(BlockDriverState *bs, QDict *options, int flags,
         return -EINVAL;
     }
     bs->total_sectors = DIV_ROUND_UP(info.length, BDRV_SECTOR_SIZE);
-    return bdrv_apply_auto_read_only(bs, "a snapshot cannot be written to",
+    return bdrv_apply_auto_read_only(bs, "a snapshot cannot be written to: "
+                                     "give read-only=on",
                                      errp);
 }
 
@@ -45,7 +46,7 @@ static int begin_read(SnapNode *node, int64_t offset, int64_t bytes,
     snap_task_init(task);
     task->node = node;
     QEMU_LOCK_GUARD(&node->disk->lock);
-    if (!node->snap ||
+    if (!node->snap || node->expects_newer ||
         !snap_read(node->snap, offset, bytes, &task->claim)) {
         return -EACCES;
     }
@@ -64,15 +65,9 @@ static int coroutine_fn end_read(SnapTask *task, int ret)
     return is_void ? -EACCES : ret;
 }
 
-static int coroutine_fn GRAPH_RDLOCK
-view_co_preadv_part(BlockDriverState *bs, int64_t offset, int64_t bytes,
-                    QEMUIOVector *qiov, size_t qiov_offset,
-                    BdrvRequestFlags flags)
+int coroutine_fn snap_node_read(SnapNode *node, int64_t offset, int64_t bytes,
+                                QEMUIOVector *qiov, size_t qiov_offset)
 {
-    SnapNode *node = snap_node_of(bs->file->bs);
-    uint64_t end = bs->total_sectors * BDRV_SECTOR_SIZE;
-
-    bytes = MIN(bytes, end - offset);
     while (bytes > 0) {
         SnapTask task;
         uint64_t length;
@@ -93,6 +88,17 @@ view_co_preadv_part(BlockDriverState *bs, int64_t offset, int64_t bytes,
         bytes -= length;
     }
     return 0;
+}
+
+static int coroutine_fn GRAPH_RDLOCK
+view_co_preadv_part(BlockDriverState *bs, int64_t offset, int64_t bytes,
+                    QEMUIOVector *qiov, size_t qiov_offset,
+                    BdrvRequestFlags flags)
+{
+    uint64_t end = bs->total_sectors * BDRV_SECTOR_SIZE;
+
+    return snap_node_read(snap_node_of(bs->file->bs), offset,
+                          MIN(bytes, end - offset), qiov, qiov_offset);
 }
 
 static int coroutine_fn GRAPH_RDLOCK

@@ -4,11 +4,6 @@
 #include "qapi/error.h"
 #include "qemu/cutils.h"
 
-#define DEFAULT_BLOCK   (4 * KiB)
-/* A store kept for reading; the child is not known yet when its role is. */
-#define KEPT_ROLE       (BDRV_CHILD_DATA | BDRV_CHILD_METADATA)
-/* The map may take this much before blocks become larger. */
-#define MAX_MAP_BYTES   (32 * MiB)
 
 static BlockDriver bdrv_sunder_snapshot;
 
@@ -38,112 +33,7 @@ void snap_node_free(SnapNode *node)
     g_free(node);
 }
 
-/* --- A disk and its chain ----------------------------------------------- */
-
-static uint32_t default_block(uint64_t length)
-{
-    uint32_t block = DEFAULT_BLOCK;
-
-    while (length / block / 8 > MAX_MAP_BYTES && block < 1 * MiB) {
-        block *= 2;
-    }
-    return block;
-}
-
-static SnapDisk *new_disk(SnapNode *node, uint64_t length)
-{
-    SnapDisk *disk = g_new0(SnapDisk, 1);
-
-    if (!node->block) {
-        node->block = default_block(length);
-    }
-    disk->refs = 1;
-    disk->bottom = node->bs;
-    qemu_mutex_init(&disk->lock);
-    qemu_co_queue_init(&disk->room);
-    disk->storage = snap_storage_new(node->block, &snap_node_operations,
-                                     disk);
-    return disk;
-}
-
-static bool GRAPH_RDLOCK join_disk(SnapNode *node, SnapDisk *disk,
-                                   Error **errp)
-{
-    uint32_t block = snap_storage_block(disk->storage);
-
-    if (node->block && node->block != block) {
-        error_setg(errp, "block-size: %u; the snapshots of node \"%s\" have "
-                   "%u, and share their copies", node->block,
-                   bdrv_get_device_or_node_name(node->bs->file->bs), block);
-        return false;
-    }
-    node->block = block;
-    node->disk = disk;
-    disk->refs++;
-    return true;
-}
-
-static bool GRAPH_RDLOCK find_disk(SnapNode *node, Error **errp)
-{
-    BlockDriverState *below = node->bs->file->bs;
-    int64_t length = bdrv_getlength(below);
-
-    if (sunder_snapshot_is_node(below)) {
-        return join_disk(node, snap_node_of(below)->disk, errp);
-    }
-    node->disk = new_disk(node, length);
-    return true;
-}
-
-static void leave_disk(SnapNode *node)
-{
-    SnapDisk *disk = node->disk;
-
-    if (disk && --disk->refs == 0) {
-        snap_storage_free(disk->storage);
-        qemu_mutex_destroy(&disk->lock);
-        g_free(disk);
-    }
-}
-
-/* The bottom node has the store, too: it stays while somebody needs it. */
-static int keep_store(SnapNode *node, Error **errp)
-{
-    BlockDriverState *bottom = node->disk->bottom;
-    BlockDriverState *store = node->store->bs;
-
-    if (bottom == node->bs) {
-        return 0;
-    }
-    bdrv_ref(store);
-    bdrv_drain_all_begin();
-    bdrv_graph_wrlock();
-    node->kept = bdrv_attach_child(bottom, store, "kept-store",
-                                   &child_of_bds, KEPT_ROLE, errp);
-    bdrv_graph_wrunlock();
-    bdrv_drain_all_end();
-    return node->kept ? 0 : -EPERM;
-}
-
-/* --- Opening and closing ------------------------------------------------ */
-
-static bool open_children(SnapNode *node, QDict *options, Error **errp)
-{
-    BlockDriverState *bs = node->bs;
-
-    if (bdrv_open_file_child(NULL, options, "file", bs, errp) < 0) {
-        return false;
-    }
-    node->store = bdrv_open_child(NULL, options, "store", bs, &child_of_bds,
-                                  BDRV_CHILD_DATA, false, errp);
-    if (!node->store) {
-        error_prepend(errp, "store: ");
-        return false;
-    }
-    node->map_file = bdrv_open_child(NULL, options, "map", bs, &child_of_bds,
-                                     BDRV_CHILD_METADATA, true, errp);
-    return node->map_file || !*errp;
-}
+/* --- Opening and closing ------------------------------------------------- */
 
 static void set_limits(BlockDriverState *bs)
 {
@@ -156,94 +46,20 @@ static void set_limits(BlockDriverState *bs)
          bs->file->bs->supported_zero_flags);
 }
 
-static bool begin(SnapNode *node, Error **errp)
-{
-    int64_t length = bdrv_getlength(node->bs->file->bs);
-
-    QEMU_LOCK_GUARD(&node->disk->lock);
-    node->snap = snap_begin(node->disk->storage, length, node);
-    if (!node->snap) {
-        error_setg(errp, "no memory for the map of %" PRId64 " bytes, or "
-                   "more than %d snapshots of one disk", length,
-                   SNAP_MAX_SNAPSHOTS);
-        return false;
-    }
-    return snap_node_prefer(node, errp);
-}
-
-static bool initial_portion_left(SnapNode *node)
-{
-    QEMU_LOCK_GUARD(&node->disk->lock);
-    return node->snap && snap_state(node->snap) == SNAP_COPYING &&
-           !snap_priority_done(node->snap, SNAP_PRIORITY_FIRST);
-}
-
-static bool start_now(SnapNode *node, Error **errp)
-{
-    BlockDriverState *bs = node->bs;
-
-    bool ok;
-
-    bdrv_graph_rdlock_main_loop();
-    ok = begin(node, errp);
-    bdrv_graph_rdunlock_main_loop();
-    if (!ok) {
-        return false;
-    }
-    sunder_snapshot_run(bs);
-    BDRV_POLL_WHILE(bs, initial_portion_left(node));
-    return true;
-}
-
-static bool prepare(SnapNode *node, QDict *options, bool *start, Error **errp)
-{
-    bool ok;
-
-    if (!snap_node_parse(node, options, start, errp) ||
-        !open_children(node, options, errp)) {
-        return false;
-    }
-    if (!(node->bs->open_flags & BDRV_O_RDWR)) {
-        error_setg(errp, "the node is opened read-only; a snapshot is "
-                   "written to its store: give read-only=off");
-        return false;
-    }
-    bdrv_graph_rdlock_main_loop();
-    ok = snap_node_check(node, errp) && find_disk(node, errp);
-    bdrv_graph_rdunlock_main_loop();
-    return ok && keep_store(node, errp) == 0;
-}
-
-static void coroutine_fn cancel_entry(void *opaque)
-{
-    SnapNode *node = opaque;
-
-    QEMU_LOCK_GUARD(&node->disk->lock);
-    if (node->snap) {
-        snap_cancel(node->snap);
-    }
-}
-
-/* What wakes coroutines has to run in one; it does not yield. */
-static void cancel(SnapNode *node)
-{
-    BlockDriverState *bottom = node->disk->bottom;
-
-    bdrv_drained_begin(bottom);
-    qemu_coroutine_enter(qemu_coroutine_create(cancel_entry, node));
-    bdrv_drained_end(bottom);
-}
-
 static void snapshot_close(BlockDriverState *bs)
 {
     SnapNode *node = snap_node_of(bs);
+    bool was_newest = node->snap && snap_node_newest(node->disk) == node;
 
     snap_background_stop(node);
-    cancel(node);
-    AIO_WAIT_WHILE_UNLOCKED(NULL, qatomic_read(&node->tasks) > 0);
-    leave_disk(node);
+    snap_node_cancel(node, NULL);
+    if (was_newest && !node->snap) {
+        snap_node_unlink_older(node);
+    }
+    snap_node_leave_disk(node);
+    snap_node_map_free(node);
     node->bs = NULL;
-    node->store = NULL;
+    node->store = node->map_file = NULL;
     if (!node->snap) {
         snap_node_free(node);
     }
@@ -255,13 +71,16 @@ static int snapshot_open(BlockDriverState *bs, QDict *options, int flags,
     ERRP_GUARD();
     SnapHolder *holder = bs->opaque;
     SnapNode *node = g_new0(SnapNode, 1);
+    CopyMap *resumed = NULL;
     bool start;
 
     holder->node = node;
     node->bs = bs;
     node->alone = true;
-    if (!prepare(node, options, &start, errp)) {
-        leave_disk(node);
+    if (!snap_node_prepare(node, options, &start, &resumed, errp)) {
+        copy_map_free(resumed);
+        snap_node_map_free(node);
+        snap_node_leave_disk(node);
         snap_node_free(node);
         holder->node = NULL;
         return -EINVAL;
@@ -269,7 +88,10 @@ static int snapshot_open(BlockDriverState *bs, QDict *options, int flags,
     snap_background_init(node);
     set_limits(bs);
     node->alone = start;
-    if (start && !start_now(node, errp)) {
+    if (start && !snap_node_start_now(node, resumed, errp)) {
+        if (node->map) {
+            node->map->error = -EIO;    /* it is not closed clean */
+        }
         snapshot_close(bs);
         return -EINVAL;
     }
@@ -372,7 +194,7 @@ snapshot_child_perm(BlockDriverState *bs, BdrvChild *c, BdrvChildRole role,
         if (node->alone || !QLIST_EMPTY(&bs->parents)) {
             *nshared &= ~(BLK_PERM_WRITE | BLK_PERM_RESIZE);
         }
-    } else if ((role & KEPT_ROLE) == KEPT_ROLE) {
+    } else if ((role & SNAP_KEPT_ROLE) == SNAP_KEPT_ROLE) {
         *nperm = BLK_PERM_CONSISTENT_READ;
         *nshared = BLK_PERM_ALL;
     } else {
@@ -425,6 +247,42 @@ block_init(snapshot_init);
 
 /* --- For the rest of the emulator --------------------------------------- */
 
+bool sunder_snapshot_insert(BlockDriverState *bs, Error **errp)
+{
+    SnapNode *node = snap_node_of(bs);
+
+    node->inserted = bdrv_replace_node(bs->file->bs, bs, errp) == 0;
+    return node->inserted;
+}
+
+static bool GRAPH_RDLOCK has_reader(BlockDriverState *bs)
+{
+    BdrvChild *c;
+
+    QLIST_FOREACH(c, &bs->parents, next_parent) {
+        if (c->role & BDRV_CHILD_DATA && !(c->role & BDRV_CHILD_FILTERED) &&
+            c->perm == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void sunder_snapshot_remove(BlockDriverState *bs)
+{
+    SnapNode *node = snap_node_of(bs);
+    bool read;
+
+    bdrv_graph_rdlock_main_loop();
+    read = has_reader(bs);
+    bdrv_graph_rdunlock_main_loop();
+    if (node->inserted && !read) {
+        bdrv_drained_begin(bs);
+        node->inserted = bdrv_replace_node(bs, bs->file->bs, NULL) < 0;
+        bdrv_drained_end(bs);
+    }
+}
+
 bool sunder_snapshot_start(BlockDriverState *bs, Error **errp)
 {
     SnapNode *node = snap_node_of(bs);
@@ -435,7 +293,22 @@ bool sunder_snapshot_start(BlockDriverState *bs, Error **errp)
                    bdrv_get_device_or_node_name(bs));
         return false;
     }
-    return begin(node, errp);
+    return snap_node_begin(node, NULL, errp);
+}
+
+/* After a start that could not wait for it. */
+static void coroutine_fn save_prints_entry(void *opaque)
+{
+    SnapNode *node = opaque;
+
+    WITH_GRAPH_RDLOCK_GUARD() {
+        if (snap_map_save_prints(node) < 0) {
+            snap_node_break(node, g_strdup("map: cannot take the "
+                                           "fingerprint of the disk"));
+        }
+    }
+    qatomic_dec(&node->tasks);
+    bdrv_dec_in_flight(node->bs);
 }
 
 void sunder_snapshot_run(BlockDriverState *bs)
@@ -445,12 +318,22 @@ void sunder_snapshot_run(BlockDriverState *bs)
     WITH_QEMU_LOCK_GUARD(&node->disk->lock) {
         node->runs = true;
     }
+    if (node->map && node->map->head.n_prints == 0 && node->snap) {
+        bdrv_inc_in_flight(bs);
+        qatomic_inc(&node->tasks);
+        aio_co_enter(bdrv_get_aio_context(bs),
+                     qemu_coroutine_create(save_prints_entry, node));
+    }
     snap_background_kick(node);
 }
 
 void sunder_snapshot_cancel(BlockDriverState *bs)
 {
-    cancel(snap_node_of(bs));
+    SnapNode *node = snap_node_of(bs);
+
+    snap_node_cancel(node, "it was cancelled");
+    node->cancelled = true;
+    node->alone = false;
 }
 
 void sunder_snapshot_set_rate(BlockDriverState *bs, uint64_t rate)
@@ -471,10 +354,12 @@ void sunder_snapshot_info(BlockDriverState *bs, SunderSnapshotInfo *info)
     QEMU_LOCK_GUARD(&node->disk->lock);
     *info = (SunderSnapshotInfo) {
         .started = node->snap,
-        .copied = node->copied,
         .on_demand = node->on_demand,
         .rate = node->pace.rate,
         .reason = node->reason,
+        .block = node->block,
+        .persistent = node->map_file,
+        .cancelled = node->cancelled,
     };
     if (node->snap) {
         info->state = snap_state(node->snap);

@@ -23,6 +23,9 @@ typedef struct SunderSnapshotInfo {
     uint64_t copied;            /* bytes */
     uint64_t on_demand;         /* bytes of these, because of writes */
     uint64_t rate;              /* bytes a second; 0: no limit */
+    uint32_t block;             /* bytes */
+    bool persistent;            /* the map is in a file */
+    bool cancelled;             /* it was given up */
     const char *reason;         /* it is broken; lives as long as the node */
 } SunderSnapshotInfo;
 
@@ -30,8 +33,21 @@ typedef struct SunderSnapshotInfo {
 bool sunder_snapshot_is_node(BlockDriverState *bs);
 
 /*
+ * sunder_snapshot_insert:
+ * @bs: opened with start=off over a disk
+ *
+ * Puts the node between the disk and all who use it.
+ *
+ * Returns: true, or false with @errp set.
+ */
+bool sunder_snapshot_insert(BlockDriverState *bs, Error **errp);
+
+/* Takes it out again if it was put there and nobody reads the snapshot. */
+void sunder_snapshot_remove(BlockDriverState *bs);
+
+/*
  * sunder_snapshot_start:
- * @bs: opened with start=off, drained, under all who write to the disk
+ * @bs: opened with start=off, in the path, drained
  *
  * This is the instant.  Takes microseconds: no I/O.
  *

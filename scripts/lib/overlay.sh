@@ -53,12 +53,14 @@ overlay_install() {
 # QEMU sees our folders as sunder/*; a link to the whole repository would
 # hold the build folder and so itself.
 overlay_link() {
-    local tree=$1 folder
+    local tree=$1 folder file
     mkdir -p "$tree/sunder"
     for folder in block hw target-models tests tools; do
         ln -sfn "$REPO/$folder" "$tree/sunder/$folder"
     done
-    ln -sfn "$REPO/qapi/sunder.json" "$tree/qapi/sunder.json"
+    for file in sunder sunder-block; do
+        ln -sfn "$REPO/qapi/$file.json" "$tree/qapi/$file.json"
+    done
 }
 
 # overlay_apply TREE TABLE
