@@ -4,8 +4,7 @@
  *
  * All that doorbells announced in a turn of the main loop (nic-turn.c) goes
  * as batches to the MAC service.  Heads are taken as their packets are: what
- * the port has no room
- * for stays in the ring until it calls resume.
+ * the port has no room for stays in the ring until it calls resume.
  */
 #include "qemu/osdep.h"
 #include "nic-ring.h"

@@ -93,7 +93,7 @@ void trunk_mend(Trunk *t, unsigned wire);
 /* Markers that came are answered. */
 void trunk_answer_markers(Trunk *t);
 
-/* query-sunder-nic: of the aggregation and of its member @i.  Owned by @card. */
+/* query-sunder-nic: of the aggregation and its member @i; @card's own. */
 QDict *trunk_aggregation(QDict *card);
 QDict *trunk_member(QDict *card, unsigned i);
 
