@@ -147,7 +147,9 @@ void sdt_bench_operate(BenchThread *t, uint32_t count)
         }
         done += slice;
     }
-    t->ns += sdt_bench_clock_ns(CLOCK_MONOTONIC) - from;
+    t->first_ns = t->first_ns ?: from;
+    t->last_ns = sdt_bench_clock_ns(CLOCK_MONOTONIC);
+    t->ns += t->last_ns - from;
     t->cpu_ns += sdt_bench_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
     t->ops += done;
 }

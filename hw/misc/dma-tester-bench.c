@@ -44,6 +44,9 @@ static void run_over(SdtBenchRun *run)
 {
     SunderDmaTester *s = run->tester;
 
+    if (run->op != SDT_BENCH_OP_REMAP) {
+        run->inv_ns = run->last_ns - run->first_ns;
+    }
     set_results(s, run);
     set_state(s, run->stop ? SDT_BENCH_STATE_STOPPED : SDT_BENCH_STATE_DONE);
     s->run = NULL;
@@ -66,6 +69,9 @@ static void thread_over(BenchThread *t)
     run->failed += t->failed;
     run->inv_ns += t->inv_ns;
     run->inv_ops += t->inv_ops;
+    /* 0 is none: after all others */
+    run->first_ns = MIN(run->first_ns - 1, t->first_ns - 1) + 1;
+    run->last_ns = MAX(run->last_ns, t->last_ns);
     if (--run->running == 0) {
         run_over(run);
     }

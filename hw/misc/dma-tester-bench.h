@@ -26,6 +26,7 @@ struct SdtBenchRun {
     /* under the BQL */
     unsigned running;
     uint64_t ns, cpu_ns, ops, failed, inv_ns, inv_ops;
+    uint64_t first_ns, last_ns; /* on the clock; first_ns 0: none yet */
 };
 
 /* In cache lines of its own, and of the lines that are fetched with them. */
@@ -40,6 +41,7 @@ struct QEMU_ALIGNED(128) BenchThread {
     uint8_t *cold;              /* what empties the caches, or NULL */
     GArray *samples;            /* double: ns of an invalidation, by batch */
     uint64_t ns, cpu_ns, ops, failed, inv_ns, inv_ops;
+    uint64_t first_ns, last_ns;
 };
 
 /* Does the thread's part of the run and fills in its figures. */

@@ -143,6 +143,9 @@
  *                                 invalidations, were they all as fast as
  *                                 in the median batch; of which there are...
  *   0x178   SDT_BENCH_INV_OPS     ro 64  ...so many
+ *   0x170   SDT_BENCH_SPAN_NS     ro 64  others: from the first thread's first
+ *                                 operation to the last one's last: with
+ *                                 NS / THREADS all worked at the same time
  *
  * SDT_BENCH_OP_REMAP: each batch (1) changes the entries of BATCH pages,
  * (2) puts an invalidation for each into the queue of the VT-d unit at
@@ -199,6 +202,7 @@
 #define SDT_BENCH_FAILED        0x168
 #define SDT_BENCH_INV_NS        0x170
 #define SDT_BENCH_INV_OPS       0x178
+#define SDT_BENCH_SPAN_NS       0x170
 
 /* Registers of QEMU's VT-d unit: Q35_HOST_BRIDGE_IOMMU_ADDR */
 #define SDT_BENCH_UNIT          0xfed90000u
