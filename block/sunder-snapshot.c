@@ -277,9 +277,9 @@ void sunder_snapshot_remove(BlockDriverState *bs)
     read = has_reader(bs);
     bdrv_graph_rdunlock_main_loop();
     if (node->inserted && !read) {
-        bdrv_drained_begin(bs);
+        bdrv_drain_all_begin();
         node->inserted = bdrv_replace_node(bs, bs->file->bs, NULL) < 0;
-        bdrv_drained_end(bs);
+        bdrv_drain_all_end();
     }
 }
 

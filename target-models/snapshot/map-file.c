@@ -21,7 +21,7 @@ void map_put64(uint8_t *p, uint64_t v)
     memcpy(p, &v, sizeof(v));
 }
 
-/* --- Checksum --------------------------------------------------------------- */
+/* --- Checksum --- */
 
 #define LANES   4
 
@@ -56,7 +56,7 @@ uint64_t snap_map_sum(const void *bytes, uint64_t length)
     return mix(h, h >> 32);
 }
 
-/* --- Layout ------------------------------------------------------------------ */
+/* --- Layout --- */
 
 static uint64_t blocks_of(const SnapMapHead *head)
 {
@@ -91,7 +91,7 @@ uint64_t snap_map_print_offset(const SnapMapHead *head, unsigned n)
     return (n == last ? blocks_of(head) - 1 : n * step) * head->block;
 }
 
-/* --- Writing ------------------------------------------------------------------ */
+/* --- Writing --- */
 
 void map_sector_begin(const SnapMapHead *head, uint32_t kind, uint64_t number,
                       uint8_t *sector)
@@ -172,7 +172,7 @@ void snap_map_put_blank(const SnapMapHead *head, uint64_t n,
     map_put_records(head, n, 0, NULL, 0, sector);
 }
 
-/* --- Reading ------------------------------------------------------------------- */
+/* --- Reading --- */
 
 static bool damaged(GError **error, const char *what, uint64_t number,
                     const char *why)
