@@ -223,7 +223,8 @@ static void negotiate(NicDlpiWindow *w, bool direct)
 
     if (!dlpi_virtio_enable(w->stream, w->number,
                             f->parent_obj.guest_features, direct)) {
-        nic_function_break(f, "DLPI: what the driver accepted is refused");
+        nic_function_break(f, "%s: DLPI refuses what the driver accepted",
+                           f->id);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "hw/net/nic-fault.h"
 #include "hw/trace.h"
 #include "qemu/iov.h"
+#include "qemu/main-loop.h"
 #include "qemu/timer.h"
 
 /* How often a wire that refused is tried again, while nobody else sends */
@@ -378,7 +379,7 @@ bool nic_fault_lane_pass(NicLane *lane, const NicPacket *packets,
                          unsigned n)
 {
     uint64_t now = nic_now();
-    bool passed = true;
+    bool passed = true, waited = lane->n_held;
 
     if (lane->running) {
         pass_later(lane, packets, n, now);
@@ -394,12 +395,21 @@ bool nic_fault_lane_pass(NicLane *lane, const NicPacket *packets,
     }
     lane->running = false;
     set_timer(lane->port->fault, now);
+    if (lane->transmit && waited) {
+        qemu_bh_schedule(lane->port->resume_bh);    /* some may have gone */
+    }
     return passed;
+}
+
+unsigned nic_fault_waiting(const NicFault *fault)
+{
+    return fault ? fault->lanes[1].n_held : 0;
 }
 
 void nic_fault_run(NicFault *fault)
 {
     uint64_t now = nic_now();
+    unsigned waited = nic_fault_waiting(fault);
 
     for (unsigned i = 0; i < G_N_ELEMENTS(fault->lanes); i++) {
         NicLane *lane = &fault->lanes[i];
@@ -409,4 +419,7 @@ void nic_fault_run(NicFault *fault)
         lane->running = false;
     }
     set_timer(fault, now);
+    if (nic_fault_waiting(fault) < waited) {
+        qemu_bh_schedule(fault->port->resume_bh);   /* a flow may move now */
+    }
 }

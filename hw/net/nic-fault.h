@@ -108,6 +108,8 @@ void nic_fault_lane_empty(NicLane *lane);
  */
 bool nic_fault_lane_pass(NicLane *lane, const NicPacket *packets,
                          unsigned n);
+/* Packets to be sent that wait. */
+unsigned nic_fault_waiting(const NicFault *fault);
 /* What is due goes; the timer is set for what is next. */
 void nic_fault_run(NicFault *fault);
 

@@ -7,6 +7,7 @@
  */
 #include "qemu/osdep.h"
 #include "hw/qdev-core.h"
+#include "nic-fault.h"
 #include "nic-port.h"
 #include "qapi/error.h"
 #include "qemu/iov.h"
@@ -124,7 +125,8 @@ static uint64_t port_in_flight(void *opaque)
 {
     NicPort *port = opaque;
 
-    return port->in_flight + nic_spill_count(port);
+    return port->in_flight + nic_spill_count(port) +
+           nic_fault_waiting(port->fault);
 }
 
 static const MacProviderOps port_ops = {
@@ -151,6 +153,7 @@ static void apply_link(NicPort *port)
     }
     mac_port_set_link(port->mac, &link, nic_now());
     nic_port_tell(port);
+    nic_port_update_pause(port);
     nic_card_announce(port->card);
 }
 

@@ -116,12 +116,18 @@ void nic_stage_end(NicPort *port, bool sent)
     nic_port_flush(port);
 }
 
-/* Buffers that every driver behind this port has for more packets. */
+/*
+ * Buffers that every driver behind this port has for more packets.  A port
+ * that is down drops: it never waits.
+ */
 static unsigned port_room(NicPort *port)
 {
     NicCard *card = port->card;
     unsigned room = UINT_MAX;
 
+    if (nic_port_is_down(port)) {
+        return room;
+    }
     for (unsigned i = 0; i < card->n_functions; i++) {
         NicFunction *f = card->functions[i];
 
@@ -240,6 +246,10 @@ ssize_t nic_stage_receive(NetClientState *nc, const struct iovec *iov,
     if (size > NET_BUFSIZE || (port->has_header && size < HEADER)) {
         return size;            /* no frame */
     }
+    if (!runstate_is_running()) {
+        port->paused = true;    /* the guest's memory is not to change */
+        return 0;
+    }
     if (s->busy || !has_credit(port, cost)) {
         pause_port(port);
         return 0;
@@ -331,8 +341,8 @@ static void resume_netdev(NicPort *port)
     NicStage *s = port->stage;
     bool taken;
 
-    if (s->resuming) {
-        return;                 /* from within that */
+    if (s->resuming || !runstate_is_running()) {
+        return;                 /* from within that; or once it runs */
     }
     s->resuming = true;
     do {

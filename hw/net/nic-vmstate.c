@@ -4,7 +4,8 @@
  *
  * Rings are in the guest's memory, their indices in virtio.c's state; here is
  * what functions, ports and aggregations know besides.  The machine has
- * stopped: no burst is on its way, no frame waits for a netdev.
+ * stopped: what was staged went to the driver then, and nothing is staged
+ * until it runs again (nic-stage.c).
  */
 #include "qemu/osdep.h"
 #include "hw/net/nic.h"
@@ -12,12 +13,21 @@
 #include "qemu/error-report.h"
 #include "qemu/timer.h"
 
+/* What a packet is cut into, as in nic-offload.c. */
+#define MAX_FRAMES  2048
+
 /* --- rings ------------------------------------------------------------- */
 
 static int ring_post_load(void *opaque, int version_id)
 {
     NicRing *ring = opaque;
 
+    if (ring->next_frame > MAX_FRAMES) {
+        error_report("%s: saved in frame %u of a packet, which has no more "
+                     "than %d", ring->function->id, ring->next_frame,
+                     MAX_FRAMES);
+        return -EINVAL;
+    }
     if (nic_holdoff_deadline(&ring->holdoff) != NIC_NO_DEADLINE) {
         timer_mod_ns(ring->timer, MIN(ring->holdoff.deadline_ns, INT64_MAX));
     }

@@ -186,7 +186,8 @@ bool mac_client_drained(MacClient *client)
     if (port->ops->drained) {
         return port->ops->drained(port->opaque);
     }
+    /* those in flight may be more than were taken: copies, a saved state */
     return !port->ops->in_flight ||
-           port->taken - port->ops->in_flight(port->opaque) >=
-           client->drain_mark;
+           port->ops->in_flight(port->opaque) <=
+           port->taken - client->drain_mark;
 }
