@@ -111,7 +111,8 @@ static const Layout layouts[] = {
 
 static bool function_exists(NicMachine *m, unsigned function)
 {
-    QPCIDevice *dev = qpci_device_find(m->bus, NIC_DEVFN(function));
+    QPCIDevice *dev = qpci_device_find(m->bus,
+                                       QPCI_DEVFN(m->slot, function));
     bool exists = dev != NULL;
 
     g_free(dev);

@@ -43,7 +43,7 @@ uint64_t qnic_buffer(QNic *q, unsigned queue, unsigned entry)
 
 void qnic_find(QNic *q, NicMachine *m, unsigned function)
 {
-    QPCIAddress address = { .devfn = NIC_DEVFN(function) };
+    QPCIAddress address = { .devfn = QPCI_DEVFN(m->slot, function) };
 
     memset(q, 0, sizeof(*q));
     q->m = m;

@@ -71,6 +71,7 @@ NicMachine *nic_machine_new(unsigned wires)
 {
     NicMachine *m = g_new0(NicMachine, 1);
 
+    m->slot = NIC_SLOT;
     m->n_wires = wires;
     for (unsigned i = 0; i < wires; i++) {
         make_wire(m, i);

@@ -25,7 +25,7 @@
 #include "qobject/qlist.h"
 #include "standard-headers/linux/virtio_net.h"
 
-#define NIC_DEVFN(function) QPCI_DEVFN(4, function)
+#define NIC_SLOT            4           /* of the card, unless told */
 #define NIC_MAX_WIRES       8
 #define NIC_QUEUES          17          /* of a function, at most */
 #define NIC_ENTRIES         256         /* of a ring, unless told */
@@ -40,6 +40,7 @@
 typedef struct NicMachine {
     QTestState *qts;
     QPCIBus *bus;
+    unsigned slot;                      /* of the card */
     unsigned n_wires;
     int wires[NIC_MAX_WIRES];           /* of the test */
     int emulator[NIC_MAX_WIRES];        /* the other ends, for a command line */
