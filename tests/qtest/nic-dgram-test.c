@@ -1,123 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sunder-nic-dgram: addresses, bursts, a peer that is slow, away or comes
- * back, and other wires at its other end.
+ * sunder-nic-dgram: addresses, bursts, and other wires at its other end
  */
 #include "qemu/osdep.h"
-#include "nic-machine.h"
+#include "nic-ends.h"
 #include "qapi/error.h"
 #include "qobject/qjson.h"
 #include "qobject/qnum.h"
-#include <sys/un.h>
-#include <poll.h>
-
-#define HELD            128     /* frames, for a peer that is slow */
-#define WAIT_MS         60000
-
-/* Two unix sockets in a folder of their own: the card's and the test's. */
-typedef struct Ends {
-    char *folder, *card, *test;
-    int fd;                     /* bound to test; -1 */
-    NicMachine *m;
-    QNic q;
-} Ends;
-
-static struct sockaddr_un unix_address(const char *path)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-    g_assert_cmpuint(strlen(path), <, sizeof(address.sun_path));
-    strcpy(address.sun_path, path);
-    return address;
-}
-
-static void ends_bind(Ends *e)
-{
-    struct sockaddr_un address = unix_address(e->test);
-
-    e->fd = socket(AF_UNIX, SOCK_DGRAM, 0);
-    g_assert_cmpint(bind(e->fd, (struct sockaddr *)&address,
-                         sizeof(address)), ==, 0);
-}
-
-static void ends_unbind(Ends *e)
-{
-    close(e->fd);
-    unlink(e->test);
-    e->fd = -1;
-}
-
-static void ends_folder(Ends *e)
-{
-    *e = (Ends) { .fd = -1 };
-    e->folder = g_dir_make_tmp("sunder-nic-XXXXXX", NULL);
-    g_assert_nonnull(e->folder);
-    e->card = g_strdup_printf("%s/card", e->folder);
-    e->test = g_strdup_printf("%s/test", e->folder);
-}
-
-static void ends_start(Ends *e, const char *properties)
-{
-    g_autofree char *object = NULL;
-
-    ends_folder(e);
-    object = g_strdup_printf("-object sunder-nic-dgram,id=w0,local=unix:%s,"
-                             "remote=unix:%s%s", e->card, e->test,
-                             properties);
-    e->m = nic_machine_start(0, ",ports=w0", object);
-    qnic_start(&e->q, e->m, 0, 0);
-}
-
-static void ends_free(Ends *e)
-{
-    if (e->fd >= 0) {
-        ends_unbind(e);
-    }
-    unlink(e->card);
-    g_assert_cmpint(rmdir(e->folder), ==, 0);
-    g_free(e->folder);
-    g_free(e->card);
-    g_free(e->test);
-}
-
-static void ends_end(Ends *e)
-{
-    qnic_leave(&e->q);
-    nic_machine_end(e->m);
-    ends_free(e);
-}
-
-static bool ends_send(Ends *e, const void *data, size_t length)
-{
-    struct sockaddr_un address = unix_address(e->card);
-    int bytes = MiB;
-
-    setsockopt(e->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-    return sendto(e->fd, data, length, 0, (struct sockaddr *)&address,
-                  sizeof(address)) == (ssize_t)length;
-}
-
-static int64_t ends_receive_number(Ends *e)
-{
-    uint8_t frame[NIC_BUFFER];
-    struct pollfd p = { .fd = e->fd, .events = POLLIN };
-
-    g_assert_cmpint(poll(&p, 1, WAIT_MS), ==, 1);
-    return frame_number(frame, recv(e->fd, frame, sizeof(frame), 0));
-}
-
-static int64_t wire_counter(NicMachine *m, const char *wire,
-                            const char *counter)
-{
-    g_autofree char *path = g_strdup_printf("/objects/%s", wire);
-    QDict *answer = qtest_qmp(m->qts, "{ 'execute': 'qom-get', 'arguments':"
-                              "  { 'path': %s, 'property': %s } }", path,
-                              counter);
-    int64_t value = qdict_get_int(answer, "return");
-
-    qobject_unref(answer);
-    return value;
-}
 
 static void expect_error(QDict *answer, const char *part)
 {
@@ -200,7 +89,7 @@ static void test_a_path_in_use_is_refused_and_one_left_behind_is_not(void)
     int fd;
 
     ends_folder(&e);
-    address = unix_address(e.card);
+    address = ends_address(e.card);
     fd = socket(AF_UNIX, SOCK_DGRAM, 0);
     g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof(address)),
                     ==, 0);
@@ -312,7 +201,7 @@ static void test_datagrams_that_are_no_frames_are_refused(void)
     g_assert_true(ends_send(&e, frame, sizeof(frame)));
 
     g_assert_cmpint(qnic_receive_number(&e.q, 0), ==, 1);
-    g_assert_cmpint(wire_counter(e.m, "w0", "receive-refused"), ==, 2);
+    g_assert_cmpint(ends_wire_counter(e.m, "w0", "receive-refused"), ==, 2);
     ends_end(&e);
 }
 
@@ -352,109 +241,6 @@ static void test_a_frame_in_very_many_pieces_arrives_whole(void)
     }
     qnic_leave(&q);
     nic_machine_end(m);
-}
-
-/* --- the peer ---------------------------------------------------------- */
-
-static void test_without_a_peer_frames_are_lost_and_counted(void)
-{
-    Ends e;
-
-    ends_start(&e, "");
-    for (unsigned i = 0; i < 3; i++) {
-        qnic_send_number(&e.q, 1, i);
-    }
-    g_assert_cmpint(wire_counter(e.m, "w0", "transmit-lost"), ==, 3);
-    ends_end(&e);
-}
-
-static void test_a_peer_may_come_go_and_come_again(void)
-{
-    Ends e;
-
-    ends_start(&e, "");
-    for (unsigned i = 0; i < 3; i++) {
-        ends_bind(&e);
-        qnic_send_number(&e.q, 1, i);
-        g_assert_cmpint(ends_receive_number(&e), ==, i);
-        ends_unbind(&e);
-        qnic_send_number(&e.q, 1, 1000);
-    }
-    g_assert_cmpint(wire_counter(e.m, "w0", "transmit-lost"), ==, 3);
-    ends_end(&e);
-}
-
-static void post_many(Ends *e)
-{
-    uint8_t frame[FRAME_BYTES];
-
-    for (unsigned i = 0; i < HELD; i++) {
-        frame_make(frame, UINT64_C(0xffffffffffff), UINT64_C(0x020000000001),
-                   FRAME_TYPE, i);
-        qnic_post_frame(&e->q, 1, frame, sizeof(frame));
-    }
-    qnic_notify(&e->q, 1);
-}
-
-/* Its queue holds few datagrams (net.unix.max_dgram_qlen). */
-static void test_a_slow_peer_gets_everything_in_order(void)
-{
-    Ends e;
-
-    ends_start(&e, "");
-    ends_bind(&e);
-    post_many(&e);
-    for (unsigned i = 0; i < HELD; i++) {
-        g_assert_cmpint(ends_receive_number(&e), ==, i);
-    }
-    nic_wait_until(qnic_pending(&e.q, 1) == HELD);
-    g_assert_cmpint(wire_counter(e.m, "w0", "transmit-lost"), ==, 0);
-    ends_end(&e);
-}
-
-/*
- * The same through an aggregation, which learns that a wire takes no more
- * when it has given others to other wires; both ports' are the same peer.
- */
-static void test_a_slow_peer_of_an_aggregation_gets_everything(void)
-{
-    g_autofree char *options = NULL, *other = NULL;
-    uint8_t seen[HELD] = { 0 };
-    Ends e;
-
-    ends_folder(&e);
-    ends_bind(&e);
-    other = g_strdup_printf("%s/other", e.folder);
-    options = g_strdup_printf(
-        "-object sunder-nic-dgram,id=a,local=unix:%s,remote=unix:%s "
-        "-object sunder-nic-dgram,id=b,local=unix:%s,remote=unix:%s",
-        e.card, e.test, other, e.test);
-    e.m = nic_machine_start(0, ",ports=a:b,layout=all,policy=round-robin,"
-                            "adaptive=off", options);
-    qnic_start(&e.q, e.m, 0, 0);
-    post_many(&e);
-    nic_wait_until(nic_number(e.m, "ports", 0, "transmit-packets") > 0);
-    for (unsigned i = 0; i < HELD; i++) {
-        g_assert_cmpint(seen[(uint64_t)ends_receive_number(&e) % HELD]++, ==,
-                        0);
-    }
-    nic_wait_until(qnic_pending(&e.q, 1) == HELD);
-    unlink(other);
-    ends_end(&e);
-}
-
-/* The driver is not stuck with a peer that dies while it is slow. */
-static void test_a_slow_peer_that_goes_is_not_waited_for(void)
-{
-    Ends e;
-
-    ends_start(&e, "");
-    ends_bind(&e);
-    post_many(&e);
-    g_assert_cmpint(ends_receive_number(&e), ==, 0);
-    ends_unbind(&e);
-    nic_wait_until(qnic_pending(&e.q, 1) == HELD);
-    ends_end(&e);
 }
 
 /* --- the other end ----------------------------------------------------- */
@@ -552,7 +338,7 @@ static void test_headers_that_cannot_be_are_refused(void)
     g_assert_true(ends_send(&e, &d, sizeof(d.header) + FRAME_BYTES));
 
     g_assert_cmpint(qnic_receive_number(&e.q, 0), ==, 7);
-    g_assert_cmpint(wire_counter(e.m, "w0", "receive-refused"), ==,
+    g_assert_cmpint(ends_wire_counter(e.m, "w0", "receive-refused"), ==,
                     G_N_ELEMENTS(wrong));
     ends_end(&e);
 }
@@ -575,16 +361,6 @@ int main(int argc, char **argv)
                    test_datagrams_that_are_no_frames_are_refused);
     qtest_add_func("/nic-dgram/pieces",
                    test_a_frame_in_very_many_pieces_arrives_whole);
-    qtest_add_func("/nic-dgram/no-peer",
-                   test_without_a_peer_frames_are_lost_and_counted);
-    qtest_add_func("/nic-dgram/peer-comes-and-goes",
-                   test_a_peer_may_come_go_and_come_again);
-    qtest_add_func("/nic-dgram/slow-peer-of-aggregation",
-                   test_a_slow_peer_of_an_aggregation_gets_everything);
-    qtest_add_func("/nic-dgram/slow-peer",
-                   test_a_slow_peer_gets_everything_in_order);
-    qtest_add_func("/nic-dgram/slow-peer-goes",
-                   test_a_slow_peer_that_goes_is_not_waited_for);
     qtest_add_func("/nic-dgram/netdev-dgram",
                    test_netdev_dgram_may_be_at_the_other_end);
     qtest_add_func("/nic-dgram/same-kind",
