@@ -11,6 +11,7 @@
 #include "qemu/bswap.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
+#include "qemu/timer.h"
 #include "standard-headers/linux/virtio_ids.h"
 
 #define CONTROL_QUEUE_SIZE 64
@@ -307,6 +308,10 @@ void nic_function_break(NicFunction *f, const char *format, ...)
     va_end(list);
     f->bad_requests++;
     stop_rings(f);
+    /* nobody waits for it any more; not from within what broke it */
+    for (unsigned i = 0; i < f->group->n_ports; i++) {
+        timer_mod(f->group->ports[i]->patience, nic_now());
+    }
     virtio_error(VIRTIO_DEVICE(f), "%s", message);
 }
 

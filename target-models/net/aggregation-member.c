@@ -161,15 +161,21 @@ static void link_changed(void *opaque, const MacLink *link, uint64_t now_ns)
     aggregation_run_lacp(a);
 }
 
+/*
+ * A PDU at a time: each marker is to be answered, and there is room for one
+ * answer.  What is sent may be answered at once, and take the member along.
+ */
 static void receive_slow(Member *member, MacBatch *batch)
 {
     Aggregation *a = member->aggregation;
+    unsigned number = member->number;
 
-    for (unsigned i = 0; i < batch->n && !a->stopped; i++) {
+    for (unsigned i = 0; i < batch->n && !a->stopped &&
+         a->members[number] == member; i++) {
         lacp_port_receive(member->lacp, batch->packets[i].data,
                           batch->packets[i].head, batch->now_ns);
+        aggregation_run_lacp(a);
     }
-    aggregation_run_lacp(a);
 }
 
 static void receive(void *opaque, MacBatch *batch)

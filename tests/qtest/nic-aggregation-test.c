@@ -6,6 +6,7 @@
  */
 #include "qemu/osdep.h"
 #include "nic-trunk.h"
+#include "qemu/bswap.h"
 #include "qobject/qnum.h"
 
 #define WIRES       4
@@ -511,6 +512,44 @@ static void test_markers_are_asked_and_answered(void)
     trunk_end(&t);
 }
 
+/* IEEE 802.1AX, 6.5.3.3; the answer has another type. */
+static void send_marker(NicMachine *m, uint32_t transaction)
+{
+    static const uint8_t header[] = {
+        0x01, 0x80, 0xc2, 0, 0, 2, 0x02, 0, 0, 0, 0, 0x77, 0x88, 0x09,
+        2, 1, 1, 16, 0, 1, 0x02, 0, 0, 0, 0, 0x77,
+    };
+    uint8_t frame[TRUNK_LACPDU] = { 0 };
+
+    memcpy(frame, header, sizeof(header));
+    stl_be_p(frame + sizeof(header), transaction);
+    wire_send(m, 0, frame, sizeof(frame));
+}
+
+/* Each of a burst is answered, not only the last. */
+static void test_markers_in_a_burst(void)
+{
+    NicMachine *m = nic_machine_start(2, ",layout=all,lacp=passive", "");
+    uint8_t frame[NIC_BUFFER];
+    uint32_t answered = 0;
+
+    qtest_clock_step(m->qts, TRUNK_MS);
+    qtest_qmp_assert_success(m->qts, "{ 'execute': 'stop' }");
+    for (uint32_t i = 1; i <= 3; i++) {
+        send_marker(m, i);
+    }
+    qtest_qmp_assert_success(m->qts, "{ 'execute': 'cont' }");
+    while (answered < 3) {
+        size_t length = wire_receive(m, 0, frame, sizeof(frame));
+
+        g_assert_cmpuint(length, ==, TRUNK_LACPDU);
+        if (frame[14] == 2 && frame[16] == 2) {
+            g_assert_cmpuint(ldl_be_p(frame + 26), ==, ++answered);
+        }
+    }
+    nic_machine_end(m);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -542,5 +581,7 @@ int main(int argc, char **argv)
                    test_malformed_lacpdus_are_counted);
     qtest_add_func("nic-aggregation/markers-are-asked-and-answered",
                    test_markers_are_asked_and_answered);
+    qtest_add_func("nic-aggregation/markers-in-a-burst",
+                   test_markers_in_a_burst);
     return g_test_run();
 }
