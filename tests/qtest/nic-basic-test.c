@@ -6,6 +6,7 @@
 #include "nic-machine.h"
 #include "hw/pci/pci_regs.h"
 #include "standard-headers/linux/virtio_config.h"
+#include "standard-headers/linux/virtio_pci.h"
 #include "standard-headers/linux/virtio_ring.h"
 
 #define BIT64_OF(bit)   (UINT64_C(1) << (bit))
@@ -226,6 +227,48 @@ static void test_hot_plug(void)
     qtest_quit(qts);
 }
 
+/* Rings of a size that the card has not are refused, and stay as they were. */
+static void test_rings_may_have_1_to_1024_entries(void)
+{
+    NicMachine *m = nic_machine_start(1, "", "");
+
+    for (unsigned size = 1; size <= 32768; size *= 2) {
+        QNic q;
+
+        qnic_find(&q, m, 0);
+        qnic_negotiate(&q, 0);
+        q.entries = MIN(size, NIC_ENTRIES);
+        qnic_set_up_queue(&q, 0, size <= 1024 ? q.entries : size);
+        qnic_set_up_queue(&q, 1, size);
+        if (size > 1024) {
+            uint64_t at = q.dev->common_cfg_offset +
+                          offsetof(struct virtio_pci_common_cfg, queue_size);
+
+            g_assert_cmpuint(qpci_io_readw(q.dev->pdev, q.dev->bar, at), <=,
+                             1024);
+            qnic_leave(&q);
+            continue;
+        }
+        q.entries = size;
+        qvirtio_set_driver_ok(&q.dev->vdev);
+        for (unsigned i = 0; i < 2 * size + 1; i++) {
+            qnic_send_number(&q, 1, i);
+            g_assert_cmpint(wire_receive_number(m, 0), ==, i);
+        }
+        q.entries = MIN(size, NIC_ENTRIES);
+        for (unsigned i = 0; i < 3; i++) {
+            qnic_post_receive(&q, 0, 1);
+            qnic_notify(&q, 0);
+            wire_send_number(m, 0, i);
+            nic_wait_until(qnic_pending(&q, 0));
+            q.seen[0]++;
+        }
+        g_assert_cmphex(qnic_status(&q), ==, 0xf);
+        qnic_leave(&q);
+    }
+    nic_machine_end(m);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -241,5 +284,7 @@ int main(int argc, char **argv)
 
         qtest_add_data_func(path, &layouts[i], test_layout);
     }
+    qtest_add_func("nic/basic/ring-sizes",
+                   test_rings_may_have_1_to_1024_entries);
     return g_test_run();
 }
