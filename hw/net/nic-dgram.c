@@ -29,7 +29,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(NicDgram, NIC_DGRAM)
 /* The other piece, and a byte to see what is too long. */
 #define BACK            (MAX_FRAME - FRONT + 1)
 /* Bursts before others have their turn. */
-#define MAX_BURSTS      4
+#define MAX_BURSTS      8
 /* Pieces that one sendmsg() takes (UIO_MAXIOV of the kernel). */
 #define MAX_PIECES      1024
 
@@ -167,7 +167,7 @@ static bool read_burst(NicDgram *w)
     if (taken) {
         b->ops->receive(b->opaque, w->packets, taken);
     }
-    return n == most && w->receiving;
+    return w->receiving;
 }
 
 static void dgram_readable(void *opaque)

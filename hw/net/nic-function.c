@@ -192,6 +192,7 @@ static void flush_ports(NicFunction *f)
     for (unsigned i = 0; i < f->group->n_ports; i++) {
         nic_port_flush(f->group->ports[i]);
     }
+    nic_card_announce(f->card);
 }
 
 static void start_rings(NicFunction *f)
@@ -341,11 +342,13 @@ void nic_function_ask(NicFunction *f, bool soon)
     for (unsigned i = 0; i < f->pairs; i++) {
         NicRing *ring = &f->rx[i];
         unsigned n = nic_ring_heads(ring, UINT_MAX);
+        unsigned wanted;
 
         if (soon) {
             ring->most = n;
         }
-        nic_ring_ask(ring, ring->most / 2 > n ? ring->most / 2 - n : 1);
+        wanted = ring->most - ring->most / 4;
+        nic_ring_ask(ring, wanted > n ? wanted - n : 1);
     }
 }
 

@@ -17,7 +17,7 @@
 /* Bytes that are staged at most; a frame has NET_BUFSIZE at most. */
 #define STAGE_SIZE  (8 * NET_BUFSIZE)
 #define HEADER      NIC_PORT_HEADER
-/* How long half a ring of buffers is waited for; then less will do. */
+/* How long most of a ring of buffers is waited for; then less will do. */
 #define PATIENCE        (4 * SCALE_MS)
 /* A wire does not wait longer for a driver that gives nothing. */
 #define PAUSE_MOST      (2 * NANOSECONDS_PER_SECOND)
@@ -280,7 +280,13 @@ void nic_stage_backend_receive(void *opaque, NicPacket *packets, unsigned n)
 {
     NicPort *port = opaque;
 
-    deliver(port, packets, n);
+    if (unlikely(nic_fault_is_active(port))) {
+        nic_fault_receive(port, packets, n);
+    } else {
+        /* more may follow at once: it is announced when no more does */
+        mac_port_receive(port->mac, packets, n, nic_now());
+        nic_turn_want(port->card);
+    }
     nic_port_update_pause(port);
 }
 

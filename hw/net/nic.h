@@ -379,7 +379,7 @@ void nic_function_give_up(NicFunction *f);
 
 /*
  * The driver is to tell when it has made room: soon, or once it has given
- * back half of what it is used to give.
+ * back most of what it is used to give.
  */
 void nic_function_ask(NicFunction *f, bool soon);
 

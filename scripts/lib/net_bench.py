@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 from lab import Lab
 
@@ -23,6 +24,8 @@ MACHINE = '''# Network cards beside each other
 [smp-opts]
   cpus = "1"
 '''
+IDLE = 0.1                      # share of its time that an idle guest takes
+IDLE_LIMIT_S = 60
 IN_NAMESPACE = 'SUNDER_BENCH_NET_NAMESPACE'
 UNIX_QUEUE = pathlib.Path('/proc/sys/net/unix/max_dgram_qlen')
 QUEUE_DATAGRAMS = 512           # so that a burst fits into a socket
@@ -138,6 +141,7 @@ class NetLab:
         self.vectors = {nic: self.receive_vectors(nic) for nic in nics}
         self.processors = {cpu['thread-id'] for cpu in
                            self.lab.qmp('query-cpus-fast')}
+        self.wait_idle()
 
     def set_up(self):
         """Return the commands that give the guest its addresses."""
@@ -195,10 +199,20 @@ class NetLab:
             times[int(task.name) not in self.processors] += ran
         return times
 
+    def wait_idle(self):
+        """Wait until the guest has started all that starts with it."""
+        end = time.monotonic() + IDLE_LIMIT_S
+        while time.monotonic() < end:
+            before = self.cpu_ns()[0]
+            time.sleep(0.5)
+            if self.cpu_ns()[0] - before < IDLE * 0.5e9:
+                return
+
     def load(self, nic, **options):
         """Send frames, and return what became of them."""
-        words = [word for key, value in options.items()
-                 for word in (f'--{key.replace("_", "-")}', str(value))]
+        words = [word if value is True else f'{word}={value}'
+                 for word, value in (('--' + key.replace('_', '-'), value)
+                                     for key, value in options.items())]
         packets, interrupts, device = self.look(nic)
         cpu = self.cpu_ns()
         result = subprocess.run(
