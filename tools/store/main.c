@@ -82,7 +82,51 @@ static bool leave_terminal(const char *folder)
     return left;
 }
 
-static int serve(const Options *options, StoreFile *file)
+/*
+ * Goes on in a child; the parent ends with what the child tells.  Before the
+ * socket is there, as peers are told who began to listen (SO_PEERCRED).
+ * Returns: what to tell it by, or -1.
+ */
+static int detach(void)
+{
+    uint8_t status = EXIT_FAILED;
+    int ends[2];
+    pid_t child;
+
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        return -1;
+    }
+    child = fork();
+    if (child < 0) {
+        return -1;
+    }
+    if (child == 0) {
+        close(ends[0]);
+        return ends[1];
+    }
+    close(ends[1]);
+    while (read(ends[0], &status, 1) < 0 && errno == EINTR) {
+        /* again */
+    }
+    _exit(status);
+}
+
+/* Once only: the parent ends. */
+static void tell_parent(int *parent, int status)
+{
+    uint8_t byte = status;
+
+    if (*parent >= 0) {
+        /* one that was killed meanwhile needs no answer */
+        while (write(*parent, &byte, 1) < 0 && errno == EINTR) {
+            /* again */
+        }
+        close(*parent);
+        *parent = -1;
+    }
+}
+
+static int serve(const Options *options, StoreFile *file, int *parent)
 {
     g_autoptr(GError) error = NULL;
     Server *server = server_new(options->sockets, file, &error);
@@ -90,31 +134,35 @@ static int serve(const Options *options, StoreFile *file)
     if (!server) {
         return fail(error->message);
     }
-    if (options->detach) {
-        pid_t child = fork();
-
-        if (child < 0) {
-            return fail(g_strerror(errno));
-        }
-        if (child > 0) {
-            _exit(0);           /* the child has the sockets and the lock */
-        }
-        if (!leave_terminal(options->state)) {
-            return fail(g_strerror(errno));
-        }
+    if (options->detach && !leave_terminal(options->state)) {
+        return fail(g_strerror(errno));
     }
+    tell_parent(parent, 0);
     server_run(server);
     server_free(server);
     return 0;
 }
 
+static int open_and_serve(const Options *options, int *parent)
+{
+    g_autoptr(GError) error = NULL;
+    bool in_use;
+    StoreFile *file = file_open(options->state, &in_use, &error);
+    int status;
+
+    if (!file) {
+        fail(error->message);
+        return in_use ? EXIT_IN_USE : EXIT_FAILED;
+    }
+    status = serve(options, file, parent);
+    file_close(file);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     Options options = { 0 };
-    g_autoptr(GError) error = NULL;
-    StoreFile *file;
-    bool in_use;
-    int status;
+    int parent = -1, status;
 
     if (!options_parse(&options, &argc, &argv)) {
         return EXIT_USAGE;
@@ -122,13 +170,14 @@ int main(int argc, char **argv)
     if (g_mkdir_with_parents(options.sockets, 0700) < 0) {
         return fail(g_strerror(errno));
     }
-    file = file_open(options.state, &in_use, &error);
-    if (!file) {
-        fail(error->message);
-        return in_use ? EXIT_IN_USE : EXIT_FAILED;
+    if (options.detach) {
+        parent = detach();
+        if (parent < 0) {
+            return fail(g_strerror(errno));
+        }
     }
-    status = serve(&options, file);
-    file_close(file);
+    status = open_and_serve(&options, &parent);
+    tell_parent(&parent, status);
     g_free(options.state);
     g_free(options.sockets);
     return status;

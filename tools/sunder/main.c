@@ -26,6 +26,7 @@ const Verb verb_table[] = {
     { "balloon", verb_balloon, "see and set the balloon, and sweep" },
     { "iommu", verb_iommu, "see and set the IOMMU" },
     { "net", verb_net, "see and set network cards with many ports" },
+    { "share", verb_share, "offer files of the host to machines" },
     { "snap", verb_snap, "keep a machine's state, and start from it" },
     { "scenario", verb_scenario, "run fault scenarios" },
     { "completion", verb_completion, "print the shell's completion" },

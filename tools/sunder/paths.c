@@ -54,6 +54,13 @@ char *paths_agent(void)
                       "../share/sunder/agent.cpio");
 }
 
+char *paths_store(void)
+{
+    return paths_find("SUNDER_STORE",
+                      SUNDER_BUILD_ROOT "/emulator/sunder-store",
+                      "../libexec/sunder/sunder-store");
+}
+
 char *paths_completion(void)
 {
     return paths_find("SUNDER_COMPLETION",

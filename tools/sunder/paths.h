@@ -17,6 +17,9 @@ char *paths_machines(void);
 /* The cpio archive with the guest's agent: $SUNDER_AGENT, or ours. */
 char *paths_agent(void);
 
+/* The daemon that holds the store of shares: $SUNDER_STORE, or ours. */
+char *paths_store(void);
+
 /* bash's completion for `sunder`. */
 char *paths_completion(void);
 

@@ -211,7 +211,8 @@ char **state_names(bool claimed, GError **error)
     while ((name = g_dir_read_name(dir))) {
         g_autofree char *path = g_build_filename(root, name, NULL);
 
-        if (g_file_test(path, G_FILE_TEST_IS_DIR) &&
+        if (state_name_valid(name, NULL) &&
+            g_file_test(path, G_FILE_TEST_IS_DIR) &&
             state_claimed(path) == claimed) {
             g_ptr_array_add(names, g_strdup(name));
         }

@@ -38,6 +38,7 @@ int verb_rac(int argc, char **argv);
 int verb_iommu(int argc, char **argv);
 int verb_balloon(int argc, char **argv);
 int verb_net(int argc, char **argv);
+int verb_share(int argc, char **argv);
 int verb_snap(int argc, char **argv);
 int verb_scenario(int argc, char **argv);   /* scenario.c */
 int verb_completion(int argc, char **argv);
