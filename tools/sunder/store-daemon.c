@@ -45,12 +45,14 @@ static char *daemon_state(void)
                               "store", NULL);
 }
 
+/* *@listens: it does; false: another one begins or ends just now */
 static bool daemon_ended(const char *program, int status, const char *said,
-                         GError **error)
+                         bool *listens, GError **error)
 {
-    if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 ||
-                              WEXITSTATUS(status) == STATUS_IN_USE)) {
-        return true;            /* it, or another, listens or soon will */
+    *listens = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (*listens || (WIFEXITED(status) &&
+                     WEXITSTATUS(status) == STATUS_IN_USE)) {
+        return true;
     }
     g_set_error(error, SUNDER_ERROR, SUNDER_ERROR_FAILED,
                 "the store of shares cannot be started: %s",
@@ -58,7 +60,7 @@ static bool daemon_ended(const char *program, int status, const char *said,
     return false;
 }
 
-static bool daemon_start(GError **error)
+static bool daemon_start(bool *listens, GError **error)
 {
     g_autofree char *program = paths_store();
     g_autofree char *sockets = daemon_folder(error);
@@ -82,7 +84,7 @@ static bool daemon_start(GError **error)
         return false;
     }
     g_strchomp(said);
-    return daemon_ended(program, status, said, error);
+    return daemon_ended(program, status, said, listens, error);
 }
 
 static int daemon_fail(const char *path, int failure, GError **error)
@@ -99,34 +101,38 @@ static int daemon_fail(const char *path, int failure, GError **error)
     return -1;
 }
 
+/* Whether to try again: the store is not there yet, or too busy to accept. */
+static bool may_try_again(int failure, bool start, gint64 deadline)
+{
+    bool absent = failure == ENOENT || failure == ECONNREFUSED;
+
+    return ((absent && start) || failure == EAGAIN) &&
+           deadline_left(deadline) > 0;
+}
+
 int store_daemon_connect(bool start, GError **error)
 {
     g_autofree char *path = store_daemon_socket(error);
     gint64 deadline = deadline_after(START_MS);
-    bool started = !start;
     int failure, fd;
 
     if (!path) {
         return -1;
     }
     for (;;) {
+        bool listens = true;
+
         fd = unix_socket_connect(path, &failure);
         if (fd >= 0) {
             return fd;
         }
-        if (failure != ENOENT && failure != ECONNREFUSED &&
-            failure != EAGAIN) {
+        if (!may_try_again(failure, start, deadline)) {
             return daemon_fail(path, failure, error);
         }
-        if (!started && failure != EAGAIN) {
-            if (!daemon_start(error)) {
-                return -1;
-            }
-            started = true;     /* or somebody else's is about to listen */
-        } else if ((!start && failure != EAGAIN) ||
-                   deadline_left(deadline) == 0) {
-            return daemon_fail(path, failure, error);
-        } else {
+        if (failure != EAGAIN && !daemon_start(&listens, error)) {
+            return -1;
+        }
+        if (!listens || failure == EAGAIN) {
             g_usleep(AGAIN_US);
         }
     }
