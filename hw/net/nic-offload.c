@@ -20,8 +20,6 @@
                          FEATURE(GUEST_TSO6) | FEATURE(GUEST_ECN))
 /* Frames of one packet, at most: 64 KiB in segments of 32 bytes. */
 #define MAX_FRAMES      2048
-/* The smallest buffer that a driver of merged buffers gives. */
-#define BUFFER          1526
 
 /* A piece is an iovec under another name. */
 QEMU_BUILD_BUG_ON(sizeof(NicPiece) != sizeof(struct iovec));
@@ -328,7 +326,8 @@ static NicMergeRules merge_rules(NicRing *ring)
     /* what a smaller ring has buffers for, however small they are */
     if (nic_function_has(f, VIRTIO_NET_F_MRG_RXBUF)) {
         length = MIN(length,
-                     nic_ring_heads(ring, length / BUFFER) * BUFFER);
+                     nic_ring_heads(ring, length / NIC_LEAST_BUFFER) *
+                     NIC_LEAST_BUFFER);
     }
     return (NicMergeRules) {
         .ipv4 = nic_control_receives(f, VIRTIO_NET_F_GUEST_TSO4),

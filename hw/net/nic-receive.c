@@ -15,14 +15,6 @@ bool nic_receive_accepting(void *opaque, const NicDestination *destination,
     return nic_function_is_running(opaque);
 }
 
-/* Virtio 1.2, section 5.1.6: the header before each packet. */
-static unsigned header_length(const NicFunction *f)
-{
-    return nic_function_has(f, VIRTIO_NET_F_HASH_REPORT)
-           ? sizeof(struct virtio_net_hdr_v1_hash)
-           : sizeof(struct virtio_net_hdr_v1);
-}
-
 /* Writes at @offset of a head; it has the room. */
 static bool write_head(NicRing *ring, const NicHead *head, uint64_t offset,
                        const uint8_t *data, size_t length)
@@ -119,7 +111,7 @@ static bool put(NicRing *ring, const NicCargo *cargo, uint32_t length,
 {
     NicFunction *f = ring->function;
     NicHead *head = &f->heads[0];
-    unsigned header_size = header_length(f), more = 0;
+    unsigned header_size = nic_function_header_length(f), more = 0;
     uint64_t total = (uint64_t)header_size + length;
     uint16_t next = ring->next, used = ring->used;
     Source source = { cargo->iov, 0, length };

@@ -21,8 +21,6 @@
 #define PATIENCE        (4 * SCALE_MS)
 /* A wire does not wait longer for a driver that gives nothing. */
 #define PAUSE_MOST      (2 * NANOSECONDS_PER_SECOND)
-/* The smallest buffer that a driver of merged buffers gives. */
-#define BUFFER      1526
 
 struct NicStage {
     NicPacket packets[NIC_BURST];
@@ -171,7 +169,7 @@ static bool find_room(NicPort *port, unsigned wanted, unsigned *room)
 
 static unsigned frame_cost(size_t size)
 {
-    return 1 + size / BUFFER;
+    return 1 + size / NIC_LEAST_BUFFER;
 }
 
 /* Room for one more frame; otherwise the wire has to wait. */

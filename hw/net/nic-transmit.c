@@ -83,13 +83,6 @@ static bool map_segments(NicRing *ring, NicBatch *b, struct iovec *pieces)
     return true;
 }
 
-static unsigned header_length(const NicFunction *f)
-{
-    return nic_function_has(f, VIRTIO_NET_F_HASH_REPORT)
-           ? sizeof(struct virtio_net_hdr_v1_hash)
-           : sizeof(struct virtio_net_hdr_v1);
-}
-
 /* The part of the frame that has its headers, in one piece. */
 static void set_head(NicBatch *b, NicPacket *p, const NicCargo *cargo)
 {
@@ -115,7 +108,7 @@ static bool make_packet(NicRing *ring, NicBatch *b, NicPacket *p,
                         NicCargo *cargo)
 {
     struct iovec *pieces = b->pieces + b->n_pieces;
-    unsigned header_size = header_length(ring->function);
+    unsigned header_size = nic_function_header_length(ring->function);
     unsigned n = b->head.n;
 
     *p = (NicPacket) { .data = b->heads[b->n], .opaque = cargo };

@@ -44,6 +44,8 @@
 #define NIC_BURST               256
 /* Slots of a port's own transmit queue; see mac.h, space(). */
 #define NIC_PORT_QUEUE          256
+/* Bytes of the smallest buffer that a driver of merged buffers gives. */
+#define NIC_LEAST_BUFFER        1526
 
 /* QEMU fills variables with zeroes: not kilobytes of them for each frame. */
 #if __has_attribute(uninitialized)
@@ -280,6 +282,14 @@ static inline uint64_t nic_now(void)
 static inline bool nic_function_has(const NicFunction *f, unsigned bit)
 {
     return virtio_vdev_has_feature(&f->parent_obj, bit);
+}
+
+/* Bytes of the header before each packet: virtio 1.2, section 5.1.6. */
+static inline unsigned nic_function_header_length(const NicFunction *f)
+{
+    return nic_function_has(f, VIRTIO_NET_F_HASH_REPORT)
+           ? sizeof(struct virtio_net_hdr_v1_hash)
+           : sizeof(struct virtio_net_hdr_v1);
 }
 
 /* DRIVER_OK, the machine runs, and nothing is broken. */

@@ -86,16 +86,6 @@ MacPort *mac_service_find_port(MacService *service, const char *name,
     return NULL;
 }
 
-void mac_service_foreach_port(MacService *service, MacPortFunc *func,
-                              void *opaque)
-{
-    mac_service_enter(service);
-    for (unsigned i = 0; i < service->ports->len; i++) {
-        func(g_ptr_array_index(service->ports, i), opaque);
-    }
-    mac_service_leave(service);
-}
-
 MacPort *mac_port_publish(MacService *service, const char *name,
                           const MacProviderOps *ops, void *opaque,
                           GError **error)

@@ -187,11 +187,6 @@ void mac_service_free(MacService *service);
 MacPort *mac_service_find_port(MacService *service, const char *name,
                                GError **error);
 
-/* Calls @func for each port in the order of publication. */
-typedef void MacPortFunc(MacPort *port, void *opaque);
-void mac_service_foreach_port(MacService *service, MacPortFunc *func,
-                              void *opaque);
-
 /*
  * mac_port_publish:
  * @name: copied; 1 to MAC_MAX_NAME bytes
